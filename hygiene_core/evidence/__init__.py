@@ -1,0 +1,1 @@
+"""Evidence: the ledger is the truth; known resources and the DuckDB files are rebuilt from it."""

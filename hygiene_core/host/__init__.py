@@ -1,0 +1,1 @@
+"""Everything that touches a host. Probes read; nothing in here decides."""

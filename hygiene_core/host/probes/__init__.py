@@ -1,0 +1,3 @@
+"""Probes: each reads one section of a host within its deadline."""
+
+from __future__ import annotations

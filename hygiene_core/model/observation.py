@@ -1,0 +1,151 @@
+"""What one read-only pass saw, section by section, with the availability of each.
+
+An absent figure is `None` and its section says why. Unknown is never zero.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Volume
+
+__all__ = [
+    "TIMEOUT_RETURN_CODE",
+    "Availability",
+    "EngineFigure",
+    "EngineIdentity",
+    "Filesystem",
+    "HostIdentity",
+    "Observation",
+    "Section",
+    "SectionName",
+]
+
+TIMEOUT_RETURN_CODE = 124
+"""What a probe reports when its deadline ended it, as timeout(1) does."""
+
+
+class Availability(StrEnum):
+    """How much of a section can be relied on."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    UNAVAILABLE = "unavailable"
+    STALE = "stale"
+
+
+class SectionName(StrEnum):
+    """The sections of an observation."""
+
+    HOST = "host"
+    ENGINE = "engine"
+    FILESYSTEMS = "filesystems"
+    IMAGES = "images"
+    CONTAINERS = "containers"
+    VOLUMES = "volumes"
+    BUILD_CACHE = "build_cache"
+    BUILDERS = "builders"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """The fate of one probe.
+
+    `reason` is set whenever the section is not complete. `return_code` is 0, 124 for a deadline, 1 otherwise;
+    `captured_bytes` is what had arrived when the probe ended early.
+    """
+
+    name: SectionName
+    availability: Availability
+    reason: str | None = None
+    source: str = ""
+    started_at: datetime
+    ended_at: datetime
+    return_code: int = 0
+    captured_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostIdentity:
+    """Which machine this is. Sources: /etc/machine-id, gethostname(2), /proc/sys/kernel/random/boot_id."""
+
+    machine_id: str | None = None
+    hostname: str | None = None
+    boot_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineIdentity:
+    """Which Engine answers and how it stores images. Sources: GET /version and GET /info.
+
+    `image_store` is `graphdriver` or `containerd`. `data_root` is the path the Engine names;
+    `proven_data_root` is that path as this process sees it, and is set only if it was proven to be this
+    Engine's. `data_root_reason` says how it was proven or why not.
+    """
+
+    id: str | None
+    version: str
+    api_version: str
+    api_minimum: str
+    api_used: str
+    storage_driver: str | None = None
+    image_store: str | None = None
+    operating_system: str | None = None
+    kernel: str | None = None
+    data_root: str | None = None
+    proven_data_root: str | None = None
+    data_root_reason: str | None = None
+    components: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filesystem:
+    """One filesystem as statvfs(3) tells it, for each role it has (`data_root`, `state`, `runner_root:NAME`).
+
+    `free_bytes` is what an ordinary user may still write (f_bavail); `used_bytes` is total minus f_bfree.
+    Inode figures are `None` where the filesystem does not count them.
+    """
+
+    role: str
+    path: str
+    device: int
+    total_bytes: int
+    used_bytes: int
+    free_bytes: int
+    total_inodes: int | None
+    used_inodes: int | None
+    free_inodes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineFigure:
+    """The Engine's own figure for a class, beside ours. `name` is the field it was read from."""
+
+    name: str
+    size_bytes: int | None = None
+    reclaimable_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Everything one pass saw. A resource tuple is complete only if its section says so."""
+
+    started_at: datetime
+    ended_at: datetime
+    host: HostIdentity
+    engine: EngineIdentity | None = None
+    filesystems: tuple[Filesystem, ...] = ()
+    images: tuple[Image, ...] = ()
+    containers: tuple[Container, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    build_cache: tuple[BuildCacheRecord, ...] = ()
+    builders: tuple[Builder, ...] = ()
+    engine_figures: dict[str, EngineFigure] = field(default_factory=dict)
+    sections: dict[SectionName, Section] = field(default_factory=dict)
+
+    def availability(self, name: SectionName) -> Availability:
+        """The availability of a section; one that was never asked is unavailable."""
+        section = self.sections.get(name)
+        return Availability.UNAVAILABLE if section is None else section.availability

@@ -1,0 +1,146 @@
+"""A finished run as it is stored, printed and queried: one document, never recomputed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from hygiene_core.model.judgement import Judged
+from hygiene_core.model.observation import EngineFigure, EngineIdentity, Filesystem, Section
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "ClassSummary",
+    "Finding",
+    "HostReference",
+    "PolicyReference",
+    "Report",
+    "Severity",
+    "Status",
+    "Summary",
+    "WarmBuilder",
+    "WarmImage",
+]
+
+SCHEMA_VERSION = 1
+
+
+class Severity(StrEnum):
+    """How much a finding asks of a person."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+class Status(StrEnum):
+    """The state of a report: `incomplete` if anything is missing, else `attention` on any warning."""
+
+    HEALTHY = "healthy"
+    ATTENTION = "attention"
+    INCOMPLETE = "incomplete"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One typed observation with its figure and limit; `unit` is `bytes`, `percent`, `count` or `None`."""
+
+    code: str
+    severity: Severity
+    message: str
+    subject: str | None = None
+    figure: float | int | None = None
+    limit: float | int | None = None
+    unit: str | None = None
+    next_step: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostReference:
+    """The host a run was about."""
+
+    name: str
+    machine_id: str | None
+    hostname: str | None
+    boot_id: str | None
+    engine: EngineIdentity | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyReference:
+    """The policy a run was judged by, with the sentence it prints of itself."""
+
+    source: str | None
+    digest: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassSummary:
+    """One class of Docker resources. A figure that could not be had is `None`, never zero."""
+
+    availability: str
+    reason: str | None
+    count: int | None
+    active_count: int | None
+    size_bytes: int | None
+    reclaimable_bytes: int | None
+    formula: str
+    engine: EngineFigure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmBuilder:
+    """A builder that the policy keeps on purpose. `state` is `missing` where it was not found."""
+
+    name: str
+    state: str
+    node: str | None = None
+    volume: str | None = None
+    reserved_bytes: int | None = None
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmImage:
+    """An image that the policy keeps on purpose; `id` is `None` where it was not found."""
+
+    name: str
+    present: bool | None
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The figures of a run. Bytes; `None` is "not known"."""
+
+    free_disk_bytes: int | None
+    docker_reclaimable_bytes: int | None
+    runner_workdir_bytes: int | None
+    orphan_buildkit_containers: int | None
+    orphan_buildkit_volumes: int | None
+    candidate_bytes: int | None
+    warm_builders: tuple[WarmBuilder, ...] = ()
+    warm_images: tuple[WarmImage, ...] = ()
+    classes: dict[str, ClassSummary] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """One run of the report, complete: what the formats render and the ledger keeps."""
+
+    schema_version: int = SCHEMA_VERSION
+    run_id: str
+    mode: str = "report"
+    tool_version: str
+    started_at: datetime
+    ended_at: datetime
+    host: HostReference
+    status: Status
+    policy: PolicyReference
+    findings: tuple[Finding, ...]
+    summary: Summary
+    sections: dict[str, Section]
+    filesystems: tuple[Filesystem, ...]
+    resources: tuple[Judged, ...]

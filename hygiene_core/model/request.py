@@ -1,0 +1,36 @@
+"""What is asked of a transport: where the Engine is, what to look at, and how long each probe may take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+__all__ = ["Deadlines", "ObserveRequest"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """The longest that each probe may take, from its first byte to its last."""
+
+    engine: timedelta = timedelta(seconds=10)
+    images: timedelta = timedelta(seconds=60)
+    containers: timedelta = timedelta(seconds=30)
+    volumes: timedelta = timedelta(seconds=120)
+    build_cache: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserveRequest:
+    """One read-only pass over one host.
+
+    `docker_socket` is a filesystem path. `data_root` maps the Engine's data root into this process's view,
+    `None` to use the path that the Engine names. `state_directory` and `roots` (role to path) are measured
+    as filesystems. `known_layers` holds the layers of images inspected earlier, by image id.
+    """
+
+    docker_socket: str
+    data_root: str | None = None
+    state_directory: str | None = None
+    roots: dict[str, str] = field(default_factory=dict)
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    known_layers: dict[str, tuple[str, ...]] = field(default_factory=dict)

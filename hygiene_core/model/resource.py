@@ -1,0 +1,201 @@
+"""What a host holds: one frozen class per kind of resource, as one observation saw it.
+
+Names are the Engine's where it has one. Sizes are bytes; `None` is "not known" and never zero. Times are
+aware UTC datetimes. All text comes from the host: it is shown as text and never interpreted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal, TypeAlias
+
+__all__ = [
+    "EMBEDDED_BUILDER",
+    "BuildCacheRecord",
+    "Builder",
+    "Container",
+    "Image",
+    "Kind",
+    "Labels",
+    "Mount",
+    "Resource",
+    "Volume",
+]
+
+EMBEDDED_BUILDER = "embedded"
+"""The name of the BuildKit inside the Engine, wherever a builder is named."""
+
+Labels: TypeAlias = dict[str, str]
+
+
+class Kind(StrEnum):
+    """The kinds of resource that a report may hold."""
+
+    IMAGE = "image"
+    CONTAINER = "container"
+    VOLUME = "volume"
+    BUILD_CACHE = "build_cache"
+    BUILDER = "builder"
+    RUNNER_WORKDIR = "runner_workdir"
+    RUN_CACHE = "run_cache"
+    LOG = "log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One image of the Engine's store, whether tagged, pinned by digest or untagged.
+
+    `created_at` is the image configuration's own stamp. It proves nothing about when the image came to this
+    host. `layers` are the diff ids of `RootFS.Layers`, base first, or `None` where the inspect was not had.
+    """
+
+    kind: Literal[Kind.IMAGE] = Kind.IMAGE
+    id: str
+    tags: tuple[str, ...] = ()
+    digests: tuple[str, ...] = ()
+    created_at: datetime | None = None
+    size_bytes: int | None = None
+    shared_bytes: int | None = None
+    parent_id: str | None = None
+    layers: tuple[str, ...] | None = None
+    labels: Labels = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The first tag, else the first digest reference, else the id."""
+        return next(iter((*self.tags, *self.digests)), self.id)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every reference: tags, then digests."""
+        return self.tags + self.digests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """One mount of a container. `name` is the volume's name or the image's for those types."""
+
+    type: str
+    name: str | None = None
+    source: str | None = None
+    destination: str
+    read_write: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container in any state. `image_id` is stable; `image_name` may by now be another image."""
+
+    kind: Literal[Kind.CONTAINER] = Kind.CONTAINER
+    id: str
+    names: tuple[str, ...] = ()
+    image_id: str
+    image_name: str
+    state: str
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    writable_bytes: int | None = None
+    mounts: tuple[Mount, ...] = ()
+    labels: Labels = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The first name without its slash, else the id."""
+        return next(iter(self.names), self.id)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """The writable layer; the image is counted with the images."""
+        return self.writable_bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """One volume. `id` is its name. The Engine sizes only plain local volumes: others are `None`."""
+
+    kind: Literal[Kind.VOLUME] = Kind.VOLUME
+    id: str
+    driver: str
+    options: Labels = field(default_factory=dict)
+    mountpoint: str | None = None
+    created_at: datetime | None = None
+    anonymous: bool = False
+    size_bytes: int | None = None
+    engine_references: int | None = None
+    labels: Labels = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The volume's name, which is also its id."""
+        return self.id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The one name it has."""
+        return (self.id,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildCacheRecord:
+    """One record of a builder's cache.
+
+    `shared` means that an image uses the same layer: removing the record frees next to nothing. `in_use` is
+    BuildKit's own word and is known to stick at true; it keeps, it never proves that a build runs.
+    """
+
+    kind: Literal[Kind.BUILD_CACHE] = Kind.BUILD_CACHE
+    id: str
+    builder: str = EMBEDDED_BUILDER
+    type: str = ""
+    description: str = ""
+    size_bytes: int | None = None
+    shared: bool = False
+    in_use: bool = False
+    created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    usage_count: int | None = None
+    parents: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The description where there is one: an id alone tells a person nothing."""
+        return self.description or self.id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Records have no names."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Builder:
+    """One BuildKit builder: the embedded one, or a container `buildx_buildkit_<node>` and its state volume.
+
+    `container_state` is `None` where only the state volume is left.
+    """
+
+    kind: Literal[Kind.BUILDER] = Kind.BUILDER
+    id: str
+    driver: Literal["embedded", "docker-container"] = "docker-container"
+    container_id: str | None = None
+    container_state: str | None = None
+    image_id: str | None = None
+    image_name: str | None = None
+    volume: str | None = None
+    size_bytes: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The node name, which is also its id."""
+        return self.id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The one name it has."""
+        return (self.id,)
+
+
+Resource: TypeAlias = Image | Container | Volume | BuildCacheRecord | Builder

@@ -1,0 +1,1 @@
+"""How a control side reaches a host."""

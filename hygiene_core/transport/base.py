@@ -1,0 +1,18 @@
+"""What every transport can do."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from hygiene_core.model.observation import Observation
+from hygiene_core.model.request import ObserveRequest
+
+__all__ = ["Transport"]
+
+
+class Transport(Protocol):
+    """A way to a host."""
+
+    def observe(self, request: ObserveRequest) -> Observation:
+        """Look at the host once, read-only. A probe that fails is a section of the result, not an error."""
+        ...
