@@ -89,7 +89,7 @@ class FixedClock:
 
 def digest(seed: str) -> str:
     """64 hexadecimal digits that depend on the seed alone."""
-    return hashlib.sha256(seed.encode()).hexdigest()
+    return hashlib.sha256(seed.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def image(name: str = "app:1", **fields: Any) -> Image:

@@ -1,0 +1,73 @@
+"""The one place where the vocabulary meets JSON: cached pydantic adapters, loaded when first used.
+
+The stored report, the ledger and the printed JSON are written by these, so that they never differ.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from hygiene_core.model.judgement import Judged
+from hygiene_core.model.report import Report
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ["adapter", "decode", "encode", "judged_adapter", "report_adapter"]
+
+T = TypeVar("T")
+
+
+@cache
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """The adapter of any class of the vocabulary; building one costs milliseconds, so each is built once."""
+    # `hygiene --help` must not pay for pydantic.
+    from pydantic import TypeAdapter  # noqa: PLC0415 - lazy on purpose, see above
+
+    return TypeAdapter(kind)
+
+
+def report_adapter() -> TypeAdapter[Report]:
+    """The adapter of a whole report."""
+    return adapter(Report)
+
+
+def judged_adapter() -> TypeAdapter[Judged]:
+    """The adapter of one row of a report."""
+    return adapter(Judged)
+
+
+def encode(made_by: TypeAdapter[T], value: T, *, indent: int | None = None) -> bytes:
+    r"""`value` as UTF-8 JSON; times are RFC 3339 in UTC with a `Z`.
+
+    Text that no UTF-8 can hold (a lone surrogate, from a file name or an answer that was not Unicode) is
+    written as its visible escape `\udc80`: a report is never lost to one odd name.
+    """
+    from pydantic_core import PydanticSerializationError  # noqa: PLC0415 - lazy, as in `adapter`
+
+    try:
+        return made_by.dump_json(value, indent=indent)
+    except (PydanticSerializationError, UnicodeEncodeError):
+        return _encode_slowly(made_by, value, indent)
+
+
+def _encode_slowly(made_by: TypeAdapter[T], value: T, indent: int | None) -> bytes:
+    from pydantic_core import to_json  # noqa: PLC0415 - lazy, as in `adapter`
+
+    return to_json(_encodable(made_by.dump_python(value)), indent=indent, inf_nan_mode="null")
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(item) for item in value]
+    return value
+
+
+def decode(made_by: TypeAdapter[T], stored: str | bytes) -> T:
+    """What `encode` wrote; `pydantic.ValidationError` (a `ValueError`) if it is anything else."""
+    return made_by.validate_json(stored)
