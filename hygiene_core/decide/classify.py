@@ -1,0 +1,114 @@
+"""From what was seen to what it is: a verdict with its reasons, and the whole chain of one resource."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from hygiene_core.decide.context import Context
+from hygiene_core.decide.holding import IN_USE_RULES, PROTECTED_RULES, UNKNOWN_RULES
+from hygiene_core.decide.layers import LayerTree, layer_tree
+from hygiene_core.decide.relations import Relations
+from hygiene_core.decide.releasing import CANDIDATE_RULES, RETAINED_RULES
+from hygiene_core.decide.remember import resources_of
+from hygiene_core.decide.rule import Rule
+from hygiene_core.model.judgement import Chain, Judged, Reason, Verdict, Weighed
+from hygiene_core.model.observation import Observation
+from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Kind, Resource, Volume
+
+__all__ = ["ALL_RULES", "classify", "explain", "unique_bytes"]
+
+ALL_RULES = PROTECTED_RULES + IN_USE_RULES + UNKNOWN_RULES + RETAINED_RULES + CANDIDATE_RULES
+
+_RULES_OF_KIND: dict[Kind, tuple[Rule, ...]] = {
+    kind: tuple(rule for rule in ALL_RULES if kind in rule.kinds) for kind in Kind
+}
+_NO_RULE = Reason("keep.default", "no rule lets it go", "rules")
+
+
+def classify(observation: Observation, context: Context) -> tuple[Judged, ...]:
+    """Judge every resource of an observation, in the order (kind, id).
+
+    `context` must have been gathered from the same observation, with a memory brought up to it.
+    """
+    tree = layer_tree(observation.images)
+    judged = [_judge(resource, context, tree) for resource in resources_of(observation)]
+    judged.sort(key=lambda row: (row.kind.value, row.id))
+    return tuple(judged)
+
+
+def explain(resource: Resource, observation: Observation, context: Context) -> Chain:
+    """The whole chain for one resource: every rule that is asked of its kind, what it saw, what it said."""
+    weighed = []
+    for rule in _RULES_OF_KIND[resource.kind]:
+        detail = rule.check(resource, context)
+        weighed.append(
+            Weighed(
+                rule=rule.id,
+                asks=rule.asks,
+                verdict=None if detail is None else rule.verdict,
+                detail="no" if detail is None else detail,
+            )
+        )
+    judged = _judge(resource, context, layer_tree(observation.images))
+    return Chain(judged=judged, rules=tuple(weighed))
+
+
+def unique_bytes(resource: Resource, tree: LayerTree | None) -> int | None:
+    """What removing the resource alone would free, as far as the objects tell; `None` if not known."""
+    match resource:
+        case Image():
+            if tree is not None:
+                return tree.unique_bytes(resource.id)
+            if resource.size_bytes is None or resource.shared_bytes is None:
+                return None
+            return max(0, resource.size_bytes - resource.shared_bytes)
+        case BuildCacheRecord():
+            return 0 if resource.shared else resource.size_bytes
+        case Container() | Volume() | Builder():
+            return resource.size_bytes
+
+
+def _judge(resource: Resource, context: Context, tree: LayerTree | None) -> Judged:
+    verdict, reasons = _verdict(resource, context)
+    known = context.known(resource)
+    return Judged(
+        kind=resource.kind,
+        id=resource.id,
+        name=resource.name,
+        names=resource.names,
+        verdict=verdict,
+        reasons=reasons,
+        size_bytes=resource.size_bytes,
+        unique_bytes=unique_bytes(resource, tree),
+        used_by=_users(resource, context.relations),
+        first_seen_at=None if known is None else known.first_seen_at,
+        idle_since_at=None if known is None else known.idle_since_at,
+        facts=resource,
+    )
+
+
+def _verdict(resource: Resource, context: Context) -> tuple[Verdict, tuple[Reason, ...]]:
+    """The strongest verdict that any rule gives, with every rule that gives it."""
+    verdict: Verdict | None = None
+    reasons: list[Reason] = []
+    for rule in _RULES_OF_KIND[resource.kind]:
+        if verdict is not None and rule.verdict is not verdict:
+            break
+        detail = rule.check(resource, context)
+        if detail is not None:
+            verdict = rule.verdict
+            reasons.append(Reason(rule.id, detail, rule.source))
+    return verdict or Verdict.RETAINED, tuple(reasons) or (_NO_RULE,)
+
+
+def _users(resource: Resource, relations: Relations) -> tuple[str, ...]:
+    match resource:
+        case Image():
+            users: Collection[str] = relations.image_users.get(resource.id, ())
+            return (*users, *relations.image_children.get(resource.id, ()))
+        case Volume():
+            return relations.volume_users.get(resource.id, ())
+        case BuildCacheRecord():
+            return relations.record_children.get(resource.id, ())
+        case _:
+            return ()

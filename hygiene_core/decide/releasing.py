@@ -1,0 +1,206 @@
+"""Rules that keep a resource for now, and rules that would let it go."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from hygiene_core.decide.cache import UNTOUCHED_TYPES, age_reference
+from hygiene_core.decide.context import Context, stamp
+from hygiene_core.decide.holding import AGED, BUILD_CACHE, BUILDER, CONTAINER, IMAGE, VOLUME
+from hygiene_core.decide.rule import Rule
+from hygiene_core.model.judgement import Verdict
+from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Resource, Volume
+
+__all__ = ["CANDIDATE_RULES", "RETAINED_RULES", "keep_age"]
+
+
+def keep_age(resource: Resource, context: Context) -> timedelta | None:
+    """How long a resource of this sort must be idle before a rule lets it go; `None` for never."""
+    ages, relations = context.policy.ages, context.relations
+    age: timedelta | None = None
+    match resource:
+        case Image():
+            age = ages.tagged_image if resource.names else ages.dangling_image
+        case Container():
+            built = resource.id in relations.builder_of_container
+            age = ages.orphan_builder if built else ages.stopped_container
+        case Volume() if resource.id in relations.builder_of_volume:
+            age = ages.orphan_builder
+        case Volume() if resource.anonymous:
+            age = ages.anonymous_volume
+        case Builder():
+            age = ages.orphan_builder
+    return age
+
+
+def _until(reference: datetime, span: timedelta, context: Context) -> str | None:
+    """The sentence of a wait that is not over, or `None` once it is."""
+    ends_at = reference + span
+    if context.now >= ends_at:
+        return None
+    return f"idle since {stamp(reference)}; kept until {stamp(ends_at)}"
+
+
+def _grace(resource: Resource, context: Context) -> str | None:
+    reference = context.idle_reference(resource)
+    return None if reference is None else _until(reference, context.policy.ages.grace, context)
+
+
+def _idle_age(resource: Resource, context: Context) -> str | None:
+    reference, span = context.idle_reference(resource), keep_age(resource, context)
+    if reference is None or span is None:
+        return None
+    return _until(reference, span, context)
+
+
+def _no_rule(resource: Resource, context: Context) -> str | None:
+    if keep_age(resource, context) is None:
+        return "no rule of the policy lets go of this sort of resource"
+    return None
+
+
+def _named_volume(resource: Volume, context: Context) -> str | None:
+    if resource.anonymous or resource.id in context.relations.builder_of_volume:
+        return None
+    return "a named volume is never let go by age alone"
+
+
+def _remote_volume(resource: Volume, _context: Context) -> str | None:
+    if resource.driver != "local":
+        return f"its data is kept by the driver {resource.driver}"
+    return "it has driver options: its data may be elsewhere" if resource.options else None
+
+
+def _live_builder(resource: Container | Volume | Builder, context: Context) -> str | None:
+    match resource:
+        case Builder():
+            builder = resource
+        case Volume():
+            found = context.relations.builder_of_volume.get(resource.id)
+            if found is None or found.container_id is None:
+                return None
+            builder = found
+        case Container():
+            return None
+    if builder.container_id is not None:
+        return f"the builder {builder.id} has its container, which is {builder.container_state}"
+    return None
+
+
+def _record_shared(resource: BuildCacheRecord, _context: Context) -> str | None:
+    return "shared with an image: removing it would free next to nothing" if resource.shared else None
+
+
+def _record_internal(resource: BuildCacheRecord, _context: Context) -> str | None:
+    if resource.type in UNTOUCHED_TYPES:
+        return f"of type {resource.type}, which BuildKit keeps for itself"
+    return None
+
+
+def _record_no_budget(resource: BuildCacheRecord, context: Context) -> str | None:
+    if resource.builder in context.policy.budgets:
+        return None
+    return f"the policy has no budget for the builder {resource.builder}"
+
+
+def _record_young(resource: BuildCacheRecord, context: Context) -> str | None:
+    budget = context.policy.budgets.get(resource.builder)
+    touched = age_reference(resource)
+    if budget is None or touched is None or context.now - touched >= budget.min_age:
+        return None
+    return f"last used {stamp(touched)}; kept until {stamp(touched + budget.min_age)}"
+
+
+def _record_pinned(resource: BuildCacheRecord, context: Context) -> str | None:
+    selection = context.cache.get(resource.builder)
+    child = selection.pinned_by.get(resource.id) if selection else None
+    return f"pinned by its child {child}" if child else None
+
+
+def _record_within_budget(resource: BuildCacheRecord, context: Context) -> str | None:
+    selection = context.cache.get(resource.builder)
+    if selection is None or resource.id in selection.selected:
+        return None
+    budget = context.policy.budgets[resource.builder]
+    return f"the budget of {budget.max_bytes} bytes is met without removing it"
+
+
+def _record_selected(resource: BuildCacheRecord, context: Context) -> str | None:
+    selection = context.cache.get(resource.builder)
+    if selection is None or resource.id not in selection.selected:
+        return None
+    budget = context.policy.budgets[resource.builder]
+    return f"{resource.builder} holds more than its budget of {budget.max_bytes} bytes; least recently used"
+
+
+def _waited(what: str, resource: Resource, context: Context) -> str | None:
+    reference, span = context.idle_reference(resource), keep_age(resource, context)
+    if reference is None or span is None or context.now < reference + span:
+        return None
+    return f"{what}, idle since {stamp(reference)}"
+
+
+def _dangling(resource: Image, context: Context) -> str | None:
+    return None if resource.names else _waited("untagged and unused", resource, context)
+
+
+def _stopped(resource: Container, context: Context) -> str | None:
+    return _waited(f"{resource.state}", resource, context)
+
+
+def _anonymous(resource: Volume, context: Context) -> str | None:
+    return _waited("anonymous and unmounted", resource, context) if resource.anonymous else None
+
+
+def _leaked_state(resource: Volume | Builder, context: Context) -> str | None:
+    if isinstance(resource, Volume) and resource.id not in context.relations.builder_of_volume:
+        return None
+    return _waited("the state volume of a builder that has no container", resource, context)
+
+
+_R, _C = Verdict.RETAINED, Verdict.CANDIDATE
+_KNOWN = "known resources"
+
+RETAINED_RULES = (
+    Rule("keep.grace", _R, AGED, "Is it within the grace time?", _KNOWN, _grace),
+    Rule("keep.idle_age", _R, AGED, "Has it been idle for too short a time?", _KNOWN, _idle_age),
+    Rule("keep.named_volume", _R, VOLUME, "Is it a named volume?", "GET /volumes", _named_volume),
+    Rule("keep.volume_elsewhere", _R, VOLUME, "Is its data elsewhere?", "GET /volumes", _remote_volume),
+    Rule(
+        "keep.builder",
+        _R,
+        VOLUME | BUILDER,
+        "Does its builder still have a container?",
+        "GET /containers/json",
+        _live_builder,
+    ),
+    Rule("keep.no_rule", _R, AGED, "Is there no rule for it?", "hygiene.toml", _no_rule),
+    Rule("cache.shared", _R, BUILD_CACHE, "Is it shared with an image?", "GET /system/df", _record_shared),
+    Rule("cache.internal", _R, BUILD_CACHE, "Is it BuildKit's own?", "GET /system/df", _record_internal),
+    Rule("cache.no_budget", _R, BUILD_CACHE, "Is there no budget?", "hygiene.toml", _record_no_budget),
+    Rule("cache.young", _R, BUILD_CACHE, "Was it used too lately?", "GET /system/df", _record_young),
+    Rule("cache.pinned", _R, BUILD_CACHE, "Does a child keep it?", "GET /system/df", _record_pinned),
+    Rule(
+        "cache.budget_met",
+        _R,
+        BUILD_CACHE,
+        "Is the budget met without it?",
+        "GET /system/df",
+        _record_within_budget,
+    ),
+)
+
+CANDIDATE_RULES = (
+    Rule("release.dangling_image", _C, IMAGE, "Is it untagged and idle?", _KNOWN, _dangling),
+    Rule("release.stopped_container", _C, CONTAINER, "Is it stopped for long?", _KNOWN, _stopped),
+    Rule("release.anonymous_volume", _C, VOLUME, "Is it anonymous and idle?", _KNOWN, _anonymous),
+    Rule(
+        "release.leaked_state",
+        _C,
+        VOLUME | BUILDER,
+        "Is it what a vanished builder left?",
+        _KNOWN,
+        _leaked_state,
+    ),
+    Rule("cache.over_budget", _C, BUILD_CACHE, "Is it over the budget?", "GET /system/df", _record_selected),
+)

@@ -1,0 +1,236 @@
+"""The figures of a run, computed from the objects, each with the formula it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from hygiene_core.decide.context import Context
+from hygiene_core.decide.layers import LayerTree, layer_tree
+from hygiene_core.decide.relations import ACTIVE_STATES, Relations, builder_names, image_names
+from hygiene_core.model.judgement import Judged, Verdict
+from hygiene_core.model.observation import Availability, Filesystem, Observation, SectionName
+from hygiene_core.model.policy import Policy, first_match, is_glob
+from hygiene_core.model.report import ClassSummary, Summary, WarmBuilder, WarmImage
+from hygiene_core.model.resource import Builder, Image, Kind, Volume
+
+__all__ = ["data_root", "orphan_containers", "orphan_volumes", "summarise"]
+
+_FORMULAS = {
+    SectionName.IMAGES: "layers held only by images that no container uses, each layer once",
+    SectionName.CONTAINERS: "writable layers of containers that are not active",
+    SectionName.VOLUMES: "local volumes without driver options that no container mounts",
+    SectionName.BUILD_CACHE: "records that are neither shared with an image nor in use",
+}
+_FORMULA_WITHOUT_LAYERS = "size minus shared size of images that no container uses; layers were not had"
+
+
+def summarise(observation: Observation, judged: tuple[Judged, ...], context: Context) -> Summary:
+    """All figures of one run. Bytes; `None` where a figure is not known."""
+    tree = layer_tree(observation.images)
+    classes = {
+        "images": _images(observation, context.relations, tree),
+        "containers": _containers(observation),
+        "volumes": _volumes(observation, context.relations),
+        "build_cache": _build_cache(observation),
+    }
+    root = data_root(observation)
+    return Summary(
+        free_disk_bytes=None if root is None else root.free_bytes,
+        docker_reclaimable_bytes=_total(summary.reclaimable_bytes for summary in classes.values()),
+        runner_workdir_bytes=None,
+        orphan_buildkit_containers=_count(observation, orphan_containers(observation, context)),
+        orphan_buildkit_volumes=_count(observation, orphan_volumes(observation, context)),
+        candidate_bytes=_candidate_bytes(judged, tree),
+        warm_builders=_warm_builders(observation, context.policy),
+        warm_images=_warm_images(observation, context.policy),
+        classes=classes,
+    )
+
+
+def data_root(observation: Observation) -> Filesystem | None:
+    """The filesystem of the Engine's data root, if it was proven to be this Engine's."""
+    return next((fs for fs in observation.filesystems if fs.role == "data_root"), None)
+
+
+def orphan_containers(observation: Observation, context: Context) -> tuple[Builder, ...]:
+    """BuildKit containers that are not running and that the policy does not keep."""
+    return tuple(
+        builder
+        for builder in observation.builders
+        if builder.container_id
+        and builder.container_state not in ACTIVE_STATES
+        and builder.id not in context.relations.warm_builder_ids
+    )
+
+
+def orphan_volumes(observation: Observation, context: Context) -> tuple[Builder, ...]:
+    """BuildKit state volumes without a container that nothing mounts and the policy does not keep."""
+    return tuple(
+        builder
+        for builder in observation.builders
+        if builder.volume
+        and builder.container_id is None
+        and builder.volume not in context.relations.volume_users
+        and builder.id not in context.relations.warm_builder_ids
+    )
+
+
+def _count(observation: Observation, builders: tuple[Builder, ...]) -> int | None:
+    complete = observation.availability(SectionName.BUILDERS) is Availability.COMPLETE
+    return len(builders) if complete else None
+
+
+def _total(figures: Iterable[int | None]) -> int | None:
+    """The sum, or `None` if any part is not known."""
+    total = 0
+    for figure in figures:
+        if figure is None:
+            return None
+        total += figure
+    return total
+
+
+def _class(
+    observation: Observation,
+    name: SectionName,
+    figures: Callable[[], tuple[int, int | None, int | None, int | None]],
+    *,
+    formula: str | None = None,
+) -> ClassSummary:
+    """A class summary: (count, active, size, reclaimable) from `figures`, unless the class was not had."""
+    section = observation.sections.get(name)
+    availability = observation.availability(name)
+    reason = "it was not asked" if section is None else section.reason
+    if availability is Availability.UNAVAILABLE:
+        count = active = size = reclaimable = None
+    else:
+        count, active, size, reclaimable = figures()
+    return ClassSummary(
+        availability=availability.value,
+        reason=reason,
+        count=count,
+        active_count=active,
+        size_bytes=size,
+        reclaimable_bytes=reclaimable,
+        formula=formula or _FORMULAS[name],
+        engine=observation.engine_figures.get(name.value),
+    )
+
+
+def _images(observation: Observation, relations: Relations, tree: LayerTree | None) -> ClassSummary:
+    def figures() -> tuple[int, int | None, int | None, int | None]:
+        images = observation.images
+        if observation.availability(SectionName.CONTAINERS) is not Availability.COMPLETE:
+            return len(images), None, None if tree is None else tree.total_bytes, None
+        unused = [image for image in images if image.id not in relations.image_users]
+        active = len(images) - len(unused)
+        if tree is not None:
+            freed = tree.freed_bytes([image.id for image in unused])
+            return len(images), active, tree.total_bytes, freed
+        return len(images), active, None, _total(_unshared_bytes(image) for image in unused)
+
+    formula = None if tree is not None else _FORMULA_WITHOUT_LAYERS
+    return _class(observation, SectionName.IMAGES, figures, formula=formula)
+
+
+def _unshared_bytes(image: Image) -> int | None:
+    if image.size_bytes is None or image.shared_bytes is None:
+        return None
+    return max(0, image.size_bytes - image.shared_bytes)
+
+
+def _containers(observation: Observation) -> ClassSummary:
+    def figures() -> tuple[int, int | None, int | None, int | None]:
+        containers = observation.containers
+        idle = [c for c in containers if c.state not in ACTIVE_STATES]
+        return (
+            len(containers),
+            len(containers) - len(idle),
+            _total(c.writable_bytes for c in containers),
+            _total(c.writable_bytes for c in idle),
+        )
+
+    return _class(observation, SectionName.CONTAINERS, figures)
+
+
+def _volumes(observation: Observation, relations: Relations) -> ClassSummary:
+    def figures() -> tuple[int, int | None, int | None, int | None]:
+        volumes = observation.volumes
+        here = [volume for volume in volumes if _kept_here(volume)]
+        size = _total(volume.size_bytes for volume in here)
+        if observation.availability(SectionName.CONTAINERS) is not Availability.COMPLETE:
+            return len(volumes), None, size, None
+        used = [v for v in volumes if v.id in relations.volume_users or v.engine_references]
+        used_ids = {volume.id for volume in used}
+        reclaimable = _total(volume.size_bytes for volume in here if volume.id not in used_ids)
+        return len(volumes), len(used), size, reclaimable
+
+    return _class(observation, SectionName.VOLUMES, figures)
+
+
+def _kept_here(volume: Volume) -> bool:
+    """Whether the Engine sizes the volume: only plain local ones are known to be on its disk."""
+    return volume.driver == "local" and not volume.options
+
+
+def _build_cache(observation: Observation) -> ClassSummary:
+    def figures() -> tuple[int, int | None, int | None, int | None]:
+        records = observation.build_cache
+        private = [record for record in records if not record.shared]
+        return (
+            len(records),
+            sum(record.in_use for record in records),
+            _total(record.size_bytes for record in private),
+            _total(record.size_bytes for record in private if not record.in_use),
+        )
+
+    return _class(observation, SectionName.BUILD_CACHE, figures)
+
+
+def _candidate_bytes(judged: tuple[Judged, ...], tree: LayerTree | None) -> int | None:
+    """What all candidates together would free; a builder's own row repeats its volume and is left out."""
+    candidates = [row for row in judged if row.verdict is Verdict.CANDIDATE]
+    images = [row for row in candidates if row.kind is Kind.IMAGE]
+    others = _total(row.unique_bytes for row in candidates if row.kind not in {Kind.IMAGE, Kind.BUILDER})
+    if others is None or not images:
+        return others
+    return None if tree is None else others + tree.freed_bytes([row.id for row in images])
+
+
+def _warm_builders(observation: Observation, policy: Policy) -> tuple[WarmBuilder, ...]:
+    known = observation.availability(SectionName.BUILDERS) is Availability.COMPLETE
+    rows: list[WarmBuilder] = []
+    for pattern in policy.protect.builders:
+        matches = [b for b in observation.builders if first_match((pattern,), builder_names(b))]
+        budget = policy.budgets.get(pattern)
+        reserved = budget.reserved_bytes if budget else None
+        maximum = budget.max_bytes if budget else None
+        rows += [
+            WarmBuilder(
+                name=pattern if not is_glob(pattern) else builder.id,
+                state=builder.container_state or "no container",
+                node=builder.id,
+                volume=builder.volume,
+                reserved_bytes=reserved,
+                max_bytes=maximum,
+            )
+            for builder in matches
+        ]
+        if not matches and not is_glob(pattern):
+            state = "missing" if known else "unknown"
+            rows.append(WarmBuilder(name=pattern, state=state, reserved_bytes=reserved, max_bytes=maximum))
+    return tuple(rows)
+
+
+def _warm_images(observation: Observation, policy: Policy) -> tuple[WarmImage, ...]:
+    known = observation.availability(SectionName.IMAGES) is Availability.COMPLETE
+    rows: list[WarmImage] = []
+    for pattern in policy.protect.images:
+        matches = [image for image in observation.images if first_match((pattern,), image_names(image))]
+        rows += [
+            WarmImage(name=pattern if not is_glob(pattern) else image.name, present=True, id=image.id)
+            for image in matches
+        ]
+        if not matches and not is_glob(pattern):
+            rows.append(WarmImage(name=pattern, present=False if known else None))
+    return tuple(rows)
