@@ -1,0 +1,192 @@
+"""A run, stage by stage: recall -> observe -> classify -> record.
+
+Each stage takes the run so far and returns it with one more part filled in; an error ends the line. What was
+seen before the Engine failed is still classified and recorded: an unreachable Engine is a section of the
+observation, not an exception. Recall comes before observe because an image that was inspected once is never
+inspected again.
+
+`plan`, `approve`, `apply` and `verify` join this line with the removal of things.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeAlias
+
+from hygiene_core import __version__
+from hygiene_core.clock import Clock, utc_now
+from hygiene_core.decide.classify import classify, explain
+from hygiene_core.decide.context import Context, gather
+from hygiene_core.decide.findings import find, status_of
+from hygiene_core.decide.relations import relate
+from hygiene_core.decide.remember import remember, resources_of
+from hygiene_core.decide.sentence import sentence
+from hygiene_core.decide.summary import summarise
+from hygiene_core.errors import UnknownResource
+from hygiene_core.evidence.store import EvidenceStore, Recorded
+from hygiene_core.model.event import Emit, StageFinished, StageStarted, silent
+from hygiene_core.model.host import Host
+from hygiene_core.model.judgement import Chain
+from hygiene_core.model.known import Memory
+from hygiene_core.model.observation import Observation
+from hygiene_core.model.report import HostReference, PolicyReference, Report
+from hygiene_core.model.request import ObserveRequest
+from hygiene_core.model.resource import Image, Kind, Resource
+from hygiene_core.transport.base import Transport
+
+__all__ = ["REPORT_STAGES", "Run", "Tools", "chains", "look", "make_report"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What the stages work with. `store` is `None` for a look that keeps no evidence."""
+
+    host: Host
+    transport: Transport
+    store: EvidenceStore | None
+    emit: Emit = silent
+    clock: Clock = utc_now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run so far."""
+
+    started_at: datetime
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    memory: Memory = field(default_factory=Memory)
+    observation: Observation | None = None
+    context: Context | None = None
+    report: Report | None = None
+    recorded: Recorded | None = None
+
+
+Stage: TypeAlias = Callable[[Run, Tools], Run]
+
+
+def make_report(tools: Tools) -> Run:
+    """Look at a host once and keep what was seen: every stage of a report.
+
+    Raises:
+        EvidenceProblem: the evidence could not be kept; then there is no report either.
+    """
+    return _through(REPORT_STAGES if tools.store else UNRECORDED_STAGES, tools)
+
+
+def look(tools: Tools) -> Run:
+    """Look and classify, and record nothing: what `hygiene explain` stands on."""
+    return _through((_recall, _observe, _classify) if tools.store else (_observe, _classify), tools)
+
+
+def chains(run: Run, wanted: str) -> tuple[Chain, ...]:
+    """Explain every resource of a run that answers to a name, an id, or a prefix of an id.
+
+    Raises:
+        UnknownResource: nothing answers to it.
+    """
+    if run.observation is None or run.context is None:
+        raise ValueError("a run must be observed and classified before it can be explained")
+    found = [resource for resource in resources_of(run.observation) if _answers_to(resource, wanted)]
+    if not found:
+        raise UnknownResource(
+            f"no resource of this host is called {wanted!r}, nor does an id begin so.",
+            next_step="Names stand in: hygiene report --all",
+        )
+    return tuple(explain(resource, run.observation, run.context) for resource in found)
+
+
+def _through(stages: tuple[Stage, ...], tools: Tools) -> Run:
+    run = Run(started_at=tools.clock())
+    for stage in stages:
+        name = stage.__name__.lstrip("_")
+        tools.emit(StageStarted(name))
+        run = stage(run, tools)
+        tools.emit(StageFinished(name))
+    return run
+
+
+def _recall(run: Run, tools: Tools) -> Run:
+    if tools.store is None:
+        return run
+    return replace(run, memory=tools.store.recall(tools.host.name))
+
+
+def _observe(run: Run, tools: Tools) -> Run:
+    host = tools.host
+    request = ObserveRequest(
+        docker_socket=host.docker_socket,
+        data_root=host.data_root,
+        state_directory=str(tools.store.directory) if tools.store else None,
+        roots={f"runner_root:{root.name}": root.path for root in host.policy.runner_roots},
+        deadlines=host.deadlines,
+        known_layers={
+            key[1]: known.layers
+            for key, known in run.memory.entries.items()
+            if key[0] == Kind.IMAGE.value and known.layers is not None
+        },
+    )
+    return replace(run, observation=tools.transport.observe(request, emit=tools.emit))
+
+
+def _classify(run: Run, tools: Tools) -> Run:
+    observation, policy = _observed(run), tools.host.policy
+    now = observation.ended_at
+    relations = relate(observation, policy.protect)
+    memory = remember(observation, relations, run.memory, policy, now)
+    # The clock is judged against the last recorded run, not against this one.
+    context = gather(observation, relations, replace(memory, last_run_at=run.memory.last_run_at), policy, now)
+    judged = classify(observation, context)
+    summary = summarise(observation, judged, context)
+    findings = find(observation, summary, context, tools.store.size_bytes() if tools.store else None)
+    report = Report(
+        run_id=run.run_id,
+        tool_version=__version__,
+        started_at=run.started_at,
+        ended_at=now,
+        host=HostReference(
+            name=tools.host.name,
+            machine_id=observation.host.machine_id,
+            hostname=observation.host.hostname,
+            boot_id=observation.host.boot_id,
+            engine=observation.engine,
+        ),
+        status=status_of(observation, findings),
+        policy=PolicyReference(source=policy.source, digest=policy.digest, sentence=sentence(policy)),
+        findings=findings,
+        summary=summary,
+        sections={name.value: section for name, section in observation.sections.items()},
+        filesystems=observation.filesystems,
+        resources=judged,
+    )
+    return replace(run, memory=memory, context=context, report=report)
+
+
+def _record(run: Run, tools: Tools) -> Run:
+    if tools.store is None or run.report is None:
+        raise ValueError("a run must be classified, and have a store, before it can be recorded")
+    return replace(run, recorded=tools.store.record(run.report, run.memory))
+
+
+def _observed(run: Run) -> Observation:
+    if run.observation is None:
+        raise ValueError("a run must be observed before it can be classified")
+    return run.observation
+
+
+def _answers_to(resource: Resource, wanted: str) -> bool:
+    names = {resource.id, *resource.names}
+    if isinstance(resource, Image):
+        names.add(resource.id.removeprefix("sha256:"))
+    if wanted in names:
+        return True
+    shortest = 6
+    return len(wanted) >= shortest and resource.id.removeprefix("sha256:").startswith(
+        wanted.removeprefix("sha256:")
+    )
+
+
+UNRECORDED_STAGES: tuple[Stage, ...] = (_observe, _classify)
+REPORT_STAGES: tuple[Stage, ...] = (_recall, _observe, _classify, _record)
