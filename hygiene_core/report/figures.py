@@ -1,0 +1,168 @@
+"""Figures as a person reads them: IEC units, local time with its zone, and `unknown` where there is none."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta, tzinfo
+
+import humanize
+
+from hygiene_core.model.judgement import Judged, Verdict
+from hygiene_core.model.observation import Availability
+from hygiene_core.model.report import Finding, Report, Severity, Status
+
+__all__ = [
+    "CLASS_ORDER",
+    "SEVERITY_ORDER",
+    "UNKNOWN",
+    "age",
+    "amount",
+    "attention_sentence",
+    "biggest_candidates",
+    "by_severity",
+    "compared",
+    "count",
+    "duration",
+    "local_time",
+    "reclaimable_in_all",
+    "share",
+    "size",
+    "unseen",
+    "verdict_counts",
+    "words",
+]
+
+UNKNOWN = "unknown"
+"""What every format says of a figure that could not be had."""
+
+CLASS_ORDER = ("images", "containers", "volumes", "build_cache")
+SEVERITY_ORDER = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
+
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(days=1)
+
+
+def size(figure_bytes: float | None) -> str:
+    """Bytes in IEC units: `8.0 GiB`, `0 B`, `unknown`."""
+    if figure_bytes is None:
+        return UNKNOWN
+    text = humanize.naturalsize(figure_bytes, binary=True)
+    return text.replace(" Bytes", " B").replace(" Byte", " B")
+
+
+def count(figure: int | None) -> str:
+    """A whole number with its thousands set apart, or `unknown`."""
+    return UNKNOWN if figure is None else f"{figure:,}"
+
+
+def amount(figure: float | None, unit: str | None) -> str:
+    """A finding's figure in its unit: `bytes`, `percent`, or a plain number."""
+    if figure is None:
+        return UNKNOWN
+    if unit == "bytes":
+        return size(figure)
+    if unit == "percent":
+        return f"{figure:.1f} %"
+    return f"{figure:,}"
+
+
+def compared(found: Finding) -> tuple[str, str]:
+    """A finding's figure and limit; to the last byte where rounding would make two figures look like one."""
+    if found.figure is None and found.limit is None:
+        return "", ""
+    figure = amount(found.figure, found.unit)
+    limit = "" if found.limit is None else amount(found.limit, found.unit)
+    if figure == limit and found.figure != found.limit:
+        return f"{found.figure:,} {found.unit}", f"{found.limit:,} {found.unit}"
+    return figure, limit
+
+
+def share(part: int | None, whole: int | None) -> str:
+    """`66 %`, rounded down, or `unknown`."""
+    if part is None or whole is None or whole <= 0:
+        return UNKNOWN
+    return f"{100 * part // whole} %"
+
+
+def duration(span: timedelta) -> str:
+    """A span in its largest whole unit, rounded down: `14 d`, `5 h`, `3 min`, `under 1 min`."""
+    for unit, name in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min")):
+        if span >= unit:
+            return f"{span // unit:,} {name}"
+    return "under 1 min"
+
+
+def age(since_at: datetime | None, now_at: datetime) -> str:
+    """How long ago that was, or a dash where nothing says."""
+    return "-" if since_at is None else duration(now_at - since_at)
+
+
+def local_time(at: datetime, zone: tzinfo) -> str:
+    """A moment to the minute in the reader's zone, which is named."""
+    return at.astimezone(zone).strftime("%Y-%m-%d %H:%M %Z")
+
+
+def words(name: str) -> str:
+    """A code-like name (`build_cache`, `in_use`) as a person writes it."""
+    return name.replace("_", " ")
+
+
+def by_severity(findings: tuple[Finding, ...]) -> list[Finding]:
+    """Findings worst first, otherwise in the order they were found."""
+    return sorted(findings, key=lambda found: SEVERITY_ORDER.index(found.severity))
+
+
+def unseen(report: Report) -> list[tuple[list[str], Availability, str]]:
+    """Sections that are not complete: (names, availability, reason); one entry for each distinct cause."""
+    groups: dict[tuple[Availability, str], list[str]] = {}
+    for name, section in report.sections.items():
+        if section.availability is not Availability.COMPLETE:
+            cause = (section.availability, section.reason or "no reason was recorded")
+            groups.setdefault(cause, []).append(name)
+    return [(names, availability, reason) for (availability, reason), names in groups.items()]
+
+
+def verdict_counts(report: Report) -> dict[Verdict, int]:
+    """How many resources have each verdict, strongest verdict first, zeros included."""
+    counted = Counter(row.verdict for row in report.resources)
+    return {verdict: counted[verdict] for verdict in Verdict}
+
+
+def biggest_candidates(report: Report, most: int | None) -> list[Judged]:
+    """Candidates by what each alone would free, unknown figures last; at most `most`."""
+    rows = [row for row in report.resources if row.verdict is Verdict.CANDIDATE]
+    rows.sort(
+        key=lambda row: (row.unique_bytes is None, -(row.unique_bytes or 0), row.kind, row.name, row.id)
+    )
+    return rows[:most]
+
+
+def attention_sentence(report: Report) -> str:
+    """What the status means, in one or two sentences."""
+    counted = Counter(found.severity for found in report.findings)
+    serious = {one: counted[one] for one in SEVERITY_ORDER[:2] if counted[one]}
+    total = sum(serious.values())
+    told = []
+    if missing := sum(len(names) for names, _, _ in unseen(report)):
+        told.append(f"{missing} of {len(report.sections)} sections could not be read in full.")
+    if total:
+        each = ", ".join(f"{number} {one}" for one, number in serious.items())
+        told.append(f"{total} {'finding needs' if total == 1 else 'findings need'} attention: {each}.")
+    if not told:
+        told.append(
+            "Nothing needs attention." if report.status is Status.HEALTHY else "No cause was recorded."
+        )
+    return " ".join(told)
+
+
+def reclaimable_in_all(report: Report) -> str:
+    """The total; where a class is not known, the sum of the others as the least it can be."""
+    summary = report.summary
+    if summary.docker_reclaimable_bytes is not None:
+        return size(summary.docker_reclaimable_bytes)
+    known = [one.reclaimable_bytes for one in summary.classes.values() if one.reclaimable_bytes is not None]
+    missing = [words(name) for name, one in summary.classes.items() if one.reclaimable_bytes is None]
+    if not known or not missing:
+        return UNKNOWN
+    return f"{UNKNOWN}, at least {size(sum(known))} without {' and '.join(missing)}"

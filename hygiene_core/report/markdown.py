@@ -1,0 +1,232 @@
+"""A report as Markdown that reads well as a GitHub job summary. A pure function of the report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import tzinfo
+
+from hygiene_core.model.judgement import Verdict
+from hygiene_core.model.report import Report
+from hygiene_core.model.text import plain
+from hygiene_core.report.figures import (
+    CLASS_ORDER,
+    UNKNOWN,
+    age,
+    attention_sentence,
+    biggest_candidates,
+    by_severity,
+    compared,
+    count,
+    local_time,
+    reclaimable_in_all,
+    share,
+    size,
+    unseen,
+    verdict_counts,
+    words,
+)
+
+__all__ = ["CANDIDATES", "markdown_cell", "markdown_text", "render"]
+
+CANDIDATES = 50
+"""How many candidates are listed unless asked otherwise: GitHub cuts a summary off at 1 MiB."""
+
+_NAME_LIMIT = 200
+_TEXT_LIMIT = 2000
+_MARKUP = re.compile(r"([\\`*_\[\]<>|~$!])|^([#+-])|&")
+# GitHub makes links of these after Markdown is done, so that a backslash does not help: mentions, addresses,
+# bare links, issue numbers, emoji names. A zero-width space inside breaks them and is not seen.
+_LINKED = re.compile(r"@(?=\w)|:(?=//)|(?<=\bwww)(?=\.)|#(?=\d)|:(?=[\w+-]+:)|\bGH-(?=\d)", re.IGNORECASE)
+_BREAK = "&#8203;"
+
+
+def markdown_cell(text: str, limit: int = _NAME_LIMIT) -> str:
+    r"""A host's text as a code span that holds inside a table: nothing in it is markup, a link or a mention.
+
+    A pipe after a backslash is read differently by different parsers, so it is shown as `\x7c`.
+    """
+    shown = plain(text, limit).replace(r"\|", r"\\x7c").replace("|", r"\|")
+    if not shown:
+        return "(empty)"
+    runs = [len(run) for run in re.findall("`+", shown)]
+    fence = "`" * (max(runs, default=0) + 1)
+    # CommonMark takes one space away at both ends if both have one: give it those to take.
+    air = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    return f"{fence}{air}{shown}{air}{fence}"
+
+
+def markdown_text(text: str, limit: int = _TEXT_LIMIT) -> str:
+    """A sentence that may quote a host, as running text in which nothing is markup, a link or a mention."""
+    escaped = _MARKUP.sub(_escape, plain(text, limit).strip())
+    return _LINKED.sub(lambda found: found.group() + _BREAK, escaped)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return "&amp;" if found.group() == "&" else f"\\{found.group()}"
+
+
+def _table(titles: str, rows: Sequence[Sequence[str]]) -> list[str]:
+    """`titles` are separated by spaces; `>` before one aligns its column to the right, `_` is a space in it."""
+    names = titles.split()
+    rule = ["---:" if name.startswith(">") else "---" for name in names]
+    lines = [[name.removeprefix(">").replace("_", " ") for name in names], rule, *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) -> str:
+    """The whole report as GitHub-flavoured Markdown that ends in a newline.
+
+    Args:
+        report: the stored run.
+        resources: how many of the biggest candidates to list, `None` for all.
+        zone: the reader's time zone.
+    """
+    blocks = [
+        _top(report, zone),
+        _findings(report),
+        _unseen(report),
+        _disk(report),
+        _classes(report),
+        _warm(report),
+        _candidates(report, resources),
+        _foot(report),
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def _top(report: Report, zone: tzinfo) -> list[str]:
+    engine = report.host.engine
+    seen = "Docker Engine not seen" if engine is None else f"Docker Engine {markdown_cell(engine.version)}"
+    return [
+        f"## {markdown_cell(report.host.name)}: {report.status.upper()}",
+        "",
+        f"**{attention_sentence(report)}**",
+        "",
+        f"{markdown_text(local_time(report.ended_at, zone))}, {seen}, run {markdown_cell(report.run_id)}",
+    ]
+
+
+def _findings(report: Report) -> list[str]:
+    rows = []
+    for found in by_severity(report.findings):
+        subject = f"{markdown_cell(found.subject)} " if found.subject else ""
+        figure, limit = compared(found)
+        severity = found.severity.value if found.severity == "info" else f"**{found.severity.value}**"
+        told = f"{subject}{markdown_text(found.message)} ({markdown_cell(found.code)})"
+        step = markdown_text(found.next_step) if found.next_step else ""
+        rows.append([severity, told, figure, limit, step])
+    return ["### Findings", "", *_table("Severity Finding >Figure >Limit Next_step", rows)] if rows else []
+
+
+def _unseen(report: Report) -> list[str]:
+    rows = [
+        [", ".join(words(name) for name in names), availability.value, markdown_text(reason)]
+        for names, availability, reason in unseen(report)
+    ]
+    return ["### Not seen, or not in full", "", *_table("Section Seen Why", rows)] if rows else []
+
+
+def _disk(report: Report) -> list[str]:
+    rows = [
+        [
+            words(plain(one.role)) if one.role.isidentifier() else markdown_cell(one.role),
+            size(one.free_bytes),
+            size(one.total_bytes),
+            share(one.free_bytes, one.total_bytes),
+            "not counted" if one.total_inodes is None else share(one.free_inodes, one.total_inodes),
+            markdown_cell(one.path),
+        ]
+        for one in report.filesystems
+    ]
+    free = report.summary.free_disk_bytes
+    lines = ["### Disk", ""]
+    if free is None:
+        lines += [f"Free disk of Docker's data root: {UNKNOWN}.", ""]
+    return [*lines, *_table("Role >Free >Total >Free_% >Inodes_free Path", rows)] if rows else lines[:-1]
+
+
+def _classes(report: Report) -> list[str]:
+    summary = report.summary
+    order = [*CLASS_ORDER, *sorted(summary.classes.keys() - set(CLASS_ORDER))]
+    rows = [
+        [
+            words(name),
+            count(one.count),
+            count(one.active_count),
+            size(one.size_bytes),
+            size(one.reclaimable_bytes),
+            words(plain(one.availability)),
+        ]
+        for name in order
+        if (one := summary.classes.get(name)) is not None
+    ]
+    return [
+        "### Docker",
+        "",
+        *_table("Class >Count >Active >Size >Reclaimable Seen", rows),
+        "",
+        f"- Reclaimable in all: {reclaimable_in_all(report)}",
+        f"- Orphan BuildKit containers: {count(summary.orphan_buildkit_containers)}",
+        f"- Orphan BuildKit state volumes: {count(summary.orphan_buildkit_volumes)}",
+        f"- Runner work directories: {size(summary.runner_workdir_bytes)}",
+    ]
+
+
+def _warm(report: Report) -> list[str]:
+    summary = report.summary
+    rows = []
+    for warm in summary.warm_builders:
+        state = markdown_text(warm.state)
+        bounds = [
+            f"{word} {size(figure)}"
+            for word, figure in (("keep", warm.reserved_bytes), ("cap", warm.max_bytes))
+            if figure is not None
+        ]
+        shown = state if state == "running" else f"**{state}**"
+        rows.append(["builder", markdown_cell(warm.name), shown, ", ".join(bounds)])
+    for kept in summary.warm_images:
+        state = {True: "present", False: "**missing**", None: f"**{UNKNOWN}**"}[kept.present]
+        short = (kept.id or "").removeprefix("sha256:")[:12]
+        rows.append(["image", markdown_cell(kept.name), state, markdown_cell(short) if short else ""])
+    return ["### Kept warm", "", *_table("What Name State Details", rows)] if rows else []
+
+
+def _candidates(report: Report, most: int | None) -> list[str]:
+    counts = verdict_counts(report)
+    lines = ["### Resources", ""]
+    if not report.resources and unseen(report):
+        return [*lines, "None was seen. What could not be read is said above."]
+    told = ", ".join(f"{words(verdict)} {number:,}" for verdict, number in counts.items())
+    lines += [f"{len(report.resources):,} seen: {told}."]
+    shown = biggest_candidates(report, most)
+    if not shown:
+        return lines
+    total = counts[Verdict.CANDIDATE]
+    listed = f"the biggest {len(shown):,} of {total:,}" if total > len(shown) else f"{total:,}"
+    rows = [
+        [
+            size(row.unique_bytes),
+            words(row.kind),
+            markdown_cell(row.name if row.name != row.id else row.id.removeprefix("sha256:")[:12]),
+            age(row.idle_since_at, report.ended_at),
+            markdown_text("; ".join(reason.detail for reason in row.reasons)),
+        ]
+        for row in shown
+    ]
+    freed = size(report.summary.candidate_bytes)
+    return [
+        *lines,
+        "",
+        f"<details><summary>Candidates: {listed}; all together would free {freed}</summary>",
+        "",
+        *_table(">Frees Kind Name >Idle Why", rows),
+        "",
+        "</details>",
+    ]
+
+
+def _foot(report: Report) -> list[str]:
+    policy = report.policy
+    source = markdown_cell(policy.source) if policy.source else "built-in defaults"
+    return [f"Policy {source}: {markdown_text(policy.sentence)}"]
