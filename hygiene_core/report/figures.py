@@ -13,16 +13,17 @@ from hygiene_core.model.report import Finding, Report, Severity, Status
 
 __all__ = [
     "CLASS_ORDER",
+    "SECTION_INCOMPLETE",
     "SEVERITY_ORDER",
     "UNKNOWN",
     "age",
     "amount",
     "attention_sentence",
     "biggest_candidates",
-    "by_severity",
     "compared",
     "count",
     "duration",
+    "listed_findings",
     "local_time",
     "reclaimable_in_all",
     "share",
@@ -36,6 +37,8 @@ UNKNOWN = "unknown"
 """What every format says of a figure that could not be had."""
 
 CLASS_ORDER = ("images", "containers", "volumes", "build_cache")
+SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
+"""The code of the finding that a section was not seen in full; `decide.findings` gives it."""
 SEVERITY_ORDER = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
 _MINUTE = timedelta(minutes=1)
@@ -108,9 +111,15 @@ def words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def by_severity(findings: tuple[Finding, ...]) -> list[Finding]:
-    """Findings worst first, otherwise in the order they were found."""
-    return sorted(findings, key=lambda found: SEVERITY_ORDER.index(found.severity))
+def listed_findings(report: Report) -> list[Finding]:
+    """Findings worst first, otherwise in the order they were found.
+
+    What a format says of the sections that were not seen is left out: one dead engine would fill the list
+    with the same sentence.
+    """
+    told = {name for names, _, _ in unseen(report) for name in names}
+    rows = [one for one in report.findings if one.code != SECTION_INCOMPLETE or one.subject not in told]
+    return sorted(rows, key=lambda found: SEVERITY_ORDER.index(found.severity))
 
 
 def unseen(report: Report) -> list[tuple[list[str], Availability, str]]:
@@ -140,7 +149,7 @@ def biggest_candidates(report: Report, most: int | None) -> list[Judged]:
 
 def attention_sentence(report: Report) -> str:
     """What the status means, in one or two sentences."""
-    counted = Counter(found.severity for found in report.findings)
+    counted = Counter(found.severity for found in listed_findings(report))
     serious = {one: counted[one] for one in SEVERITY_ORDER[:2] if counted[one]}
     total = sum(serious.values())
     told = []

@@ -15,9 +15,9 @@ from hygiene_core.report.figures import (
     age,
     attention_sentence,
     biggest_candidates,
-    by_severity,
     compared,
     count,
+    listed_findings,
     local_time,
     reclaimable_in_all,
     share,
@@ -67,7 +67,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def _table(titles: str, rows: Sequence[Sequence[str]]) -> list[str]:
-    """`titles` are separated by spaces; `>` before one aligns its column to the right, `_` is a space in it."""
+    """Titles stand between spaces; `>` before one aligns its column right, `_` is a space in it."""
     names = titles.split()
     rule = ["---:" if name.startswith(">") else "---" for name in names]
     lines = [[name.removeprefix(">").replace("_", " ") for name in names], rule, *rows]
@@ -109,7 +109,7 @@ def _top(report: Report, zone: tzinfo) -> list[str]:
 
 def _findings(report: Report) -> list[str]:
     rows = []
-    for found in by_severity(report.findings):
+    for found in listed_findings(report):
         subject = f"{markdown_cell(found.subject)} " if found.subject else ""
         figure, limit = compared(found)
         severity = found.severity.value if found.severity == "info" else f"**{found.severity.value}**"
@@ -124,7 +124,11 @@ def _unseen(report: Report) -> list[str]:
         [", ".join(words(name) for name in names), availability.value, markdown_text(reason)]
         for names, availability, reason in unseen(report)
     ]
-    return ["### Not seen, or not in full", "", *_table("Section Seen Why", rows)] if rows else []
+    return (
+        ["### Not seen, or not in full (`SECTION_INCOMPLETE`)", "", *_table("Section Seen Why", rows)]
+        if rows
+        else []
+    )
 
 
 def _disk(report: Report) -> list[str]:

@@ -18,9 +18,9 @@ from hygiene_core.report.figures import (
     age,
     attention_sentence,
     biggest_candidates,
-    by_severity,
     compared,
     count,
+    listed_findings,
     local_time,
     reclaimable_in_all,
     share,
@@ -79,7 +79,7 @@ def render(
     page = _Page(report, max(width, _NARROWEST), zone, Ink(color))
     blocks = [
         _top(page),
-        _findings(page, report.findings),
+        _findings(page, listed_findings(report)),
         _unseen(page),
         _disk(page),
         _classes(page),
@@ -92,7 +92,7 @@ def render(
 
 def render_attention(report: Report, *, width: int = 80, color: bool = False, zone: tzinfo) -> str:
     """Only what needs attention; the empty string for a healthy host, so that cron has nothing to mail."""
-    serious = tuple(found for found in report.findings if found.severity is not Severity.INFO)
+    serious = [found for found in listed_findings(report) if found.severity is not Severity.INFO]
     if report.status is Status.HEALTHY and not serious:
         return ""
     page = _Page(report, max(width, _NARROWEST), zone, Ink(color))
@@ -124,11 +124,11 @@ def _top(page: _Page) -> list[str]:
     return [*lines, *wrap(attention_sentence(report), page.width)]
 
 
-def _findings(page: _Page, findings: tuple[Finding, ...]) -> list[str]:
+def _findings(page: _Page, findings: list[Finding]) -> list[str]:
     if not findings:
         return []
     lines = [page.head("Findings")]
-    for found in by_severity(findings):
+    for found in findings:
         lines += _finding(page, found)
     return lines
 
@@ -155,7 +155,7 @@ def _unseen(page: _Page) -> list[str]:
     for names, availability, reason in unseen(page.report):
         told = f"{', '.join(words(name) for name in names)}: {availability}: {plain(reason)}"
         lines += wrap(told, page.width, first=_INDENT, rest=_INDENT * 2)
-    return [page.head("Not seen, or not in full"), *lines] if lines else []
+    return [page.head("Not seen, or not in full [SECTION_INCOMPLETE]"), *lines] if lines else []
 
 
 def _inodes(page: _Page, one: Filesystem) -> str:
