@@ -130,7 +130,10 @@ class EngineFigure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """Everything one pass saw. A resource tuple is complete only if its section says so."""
+    """Everything one pass saw. A resource tuple is complete only if its section says so.
+
+    `engine_error` is the code (see `errors`) of what kept the Engine from being read at all, `None` if it was.
+    """
 
     started_at: datetime
     ended_at: datetime
@@ -144,6 +147,7 @@ class Observation:
     builders: tuple[Builder, ...] = ()
     engine_figures: dict[str, EngineFigure] = field(default_factory=dict)
     sections: dict[SectionName, Section] = field(default_factory=dict)
+    engine_error: str | None = None
 
     def availability(self, name: SectionName) -> Availability:
         """The availability of a section; one that was never asked is unavailable."""

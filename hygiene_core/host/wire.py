@@ -1,0 +1,377 @@
+"""The Engine's JSON, validated row by row into the model.
+
+One bad row costs that row and makes its section partial, with a reason that names the field; the other rows
+stay. Only the fields named here are captured: never an environment, a command or an argument.
+
+The traps, each met on a real Engine: the key `" Parents"` has a leading space; an untagged image is
+`["<none>:<none>"]` up to API 1.42 and `[]` later; labels, tags and whole lists are `null`; `SizeRw` is absent
+when it is zero; -1 is "not computed"; year 1 is "never"; times carry nanoseconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from hygiene_core.errors import EngineProtocol
+from hygiene_core.host.mask import mask_labels, mask_text
+from hygiene_core.host.rows import (
+    CacheRow,
+    ContainerInspect,
+    ContainerRow,
+    ContainerSizeRow,
+    ContainerTimes,
+    Figure,
+    ImageInspect,
+    ImageRow,
+    ImageSizeRow,
+    InfoRow,
+    MountRow,
+    Row,
+    VersionRow,
+    VolumeRow,
+    VolumeSizeRow,
+)
+from hygiene_core.model.observation import EngineFigure
+from hygiene_core.model.resource import BuildCacheRecord, Container, Image, Mount, Volume
+
+__all__ = [
+    "Info",
+    "Parsed",
+    "Sizes",
+    "VersionAnswer",
+    "VolumeSize",
+    "parse_build_cache",
+    "parse_container_sizes",
+    "parse_container_times",
+    "parse_containers",
+    "parse_image_sizes",
+    "parse_images",
+    "parse_info",
+    "parse_layers",
+    "parse_version",
+    "parse_volume_sizes",
+    "parse_volumes",
+]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_GO_ZERO_BEFORE = -2208988800  # 1900-01-01: an earlier time is Go's zero time
+_ANONYMOUS_LABEL = "com.docker.volume.anonymous"
+_ANONYMOUS_NAME = re.compile(r"[0-9a-f]{64}\Z")
+
+T = TypeVar("T")
+R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed(Generic[T]):
+    """The rows that could be read, and a sentence for those that could not."""
+
+    rows: tuple[T, ...]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionAnswer:
+    """GET /version, as far as this kit uses it."""
+
+    version: str
+    api_version: str
+    api_minimum: str
+    operating_system: str | None
+    kernel: str | None
+    components: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Info:
+    """GET /info, as far as this kit uses it. `image_store` is `graphdriver` or `containerd`."""
+
+    id: str | None
+    storage_driver: str | None
+    image_store: str
+    data_root: str | None
+    operating_system: str | None
+    kernel: str | None
+    os_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSize:
+    """One volume's size and the Engine's count of its references; `None` is "not computed"."""
+
+    size_bytes: int | None
+    references: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes(Generic[T]):
+    """What GET /system/df says of one class, by id or name, with the Engine's own total."""
+
+    by_id: dict[str, T]
+    problem: str | None = None
+    figure: EngineFigure | None = None
+
+
+def _sentence(error: ValidationError) -> str:
+    """The first thing wrong with a row, by field; the value itself is not repeated."""
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    field = ".".join(str(part) for part in first["loc"]).strip() or "the row"
+    return f"{field}: {first['msg']}"
+
+
+def _rows(
+    what: str, adapter: TypeAdapter[list[R]], row: type[R], value: Any, convert: Callable[[R], T]
+) -> Parsed[T]:
+    """Validate in bulk; only if that fails row by row, so that one bad row costs one row."""
+    if value is None:
+        return Parsed(())
+    if not isinstance(value, list):
+        raise EngineProtocol(f"The Engine's list of {what} is not a list.")
+    try:
+        return Parsed(tuple(map(convert, adapter.validate_python(value))))
+    except ValidationError:
+        pass
+    good: list[T] = []
+    bad: list[str] = []
+    for number, item in enumerate(value, start=1):
+        try:
+            good.append(convert(row.model_validate(item)))
+        except ValidationError as error:
+            bad.append(f"row {number}, {_sentence(error)}")
+    return Parsed(tuple(good), f"{len(bad)} of {len(value)} {what} could not be read ({bad[0]})")
+
+
+def _one(what: str, row: type[R], value: Any) -> R:
+    try:
+        return row.model_validate(value)
+    except ValidationError as error:
+        raise EngineProtocol(f"The Engine's answer to {what} cannot be read ({_sentence(error)}).") from error
+
+
+def _known(size: int | None) -> int | None:
+    return None if size is None or size < 0 else size
+
+
+def _unix(seconds: int | None) -> datetime | None:
+    """Unix seconds; a time before 1900 is Go's zero time, which means that there is none."""
+    if seconds is None or seconds < _GO_ZERO_BEFORE:
+        return None
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def _references(names: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(mask_text(name) for name in names or () if not name.startswith("<none>"))
+
+
+def _image(row: ImageRow) -> Image:
+    size = row.size if row.size is not None else row.virtual_size
+    return Image(
+        id=row.id,
+        tags=_references(row.tags),
+        digests=_references(row.digests),
+        created_at=_unix(row.created),
+        size_bytes=_known(size),
+        shared_bytes=_known(row.shared_size),
+        parent_id=row.parent_id or None,
+        labels=mask_labels(row.labels),
+    )
+
+
+def _mount(row: MountRow) -> Mount:
+    return Mount(
+        type=row.type,
+        name=row.name or None,
+        source=mask_text(row.source) if row.source else None,
+        destination=mask_text(row.destination),
+        read_write=row.read_write,
+    )
+
+
+def _container(row: ContainerRow) -> Container:
+    return Container(
+        id=row.id,
+        names=tuple(name.removeprefix("/") for name in row.names or ()),
+        image_id=row.image_id,
+        image_name=mask_text(row.image),
+        state=row.state,
+        created_at=_unix(row.created),
+        mounts=tuple(map(_mount, row.mounts or ())),
+        labels=mask_labels(row.labels),
+    )
+
+
+def _is_anonymous(row: VolumeRow) -> bool:
+    """By the label of Engine 23.0 and later; older ones leave only the 64 hex digits of a made-up name."""
+    if row.labels:
+        return _ANONYMOUS_LABEL in row.labels
+    return not row.options and row.driver == "local" and _ANONYMOUS_NAME.match(row.name) is not None
+
+
+def _volume(row: VolumeRow) -> Volume:
+    return Volume(
+        id=row.name,
+        driver=row.driver,
+        options=mask_labels(row.options),
+        mountpoint=row.mountpoint or None,
+        created_at=row.created_at,
+        anonymous=_is_anonymous(row),
+        labels=mask_labels(row.labels),
+    )
+
+
+def _record(row: CacheRow) -> BuildCacheRecord:
+    return BuildCacheRecord(
+        id=row.id,
+        type=row.type,
+        description=mask_text(row.description),
+        size_bytes=_known(row.size),
+        shared=row.shared,
+        in_use=row.in_use,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        usage_count=_known(row.usage_count),
+        parents=tuple(row.parents or ((row.parent,) if row.parent else ())),
+    )
+
+
+_IMAGES = TypeAdapter(list[ImageRow])
+_IMAGE_SIZES = TypeAdapter(list[ImageSizeRow])
+_CONTAINERS = TypeAdapter(list[ContainerRow])
+_CONTAINER_SIZES = TypeAdapter(list[ContainerSizeRow])
+_VOLUMES = TypeAdapter(list[VolumeRow])
+_VOLUME_SIZES = TypeAdapter(list[VolumeSizeRow])
+_CACHE = TypeAdapter(list[CacheRow])
+
+
+def parse_version(value: Any) -> VersionAnswer:
+    """GET /version. Raises EngineProtocol."""
+    row = _one("GET /version", VersionRow, value)
+    return VersionAnswer(
+        version=row.version,
+        api_version=row.api_version,
+        api_minimum=row.api_minimum or "1.12",
+        operating_system=row.operating_system,
+        kernel=row.kernel,
+        components={part.name: part.version for part in row.components or ()},
+    )
+
+
+def parse_info(value: Any) -> Info:
+    """GET /info. Raises EngineProtocol."""
+    row = _one("GET /info", InfoRow, value)
+    containerd = any(
+        pair[:1] == ["driver-type"] and "containerd" in pair[-1] for pair in row.driver_status or ()
+    )
+    return Info(
+        id=row.id or None,
+        storage_driver=row.driver or None,
+        image_store="containerd" if containerd else "graphdriver",
+        data_root=row.data_root or None,
+        operating_system=row.operating_system,
+        kernel=row.kernel,
+        os_type=row.os_type,
+    )
+
+
+def parse_images(value: Any) -> Parsed[Image]:
+    """GET /images/json. Raises EngineProtocol if it is no list."""
+    return _rows("images", _IMAGES, ImageRow, value, _image)
+
+
+def parse_layers(value: Any) -> tuple[str, ...] | None:
+    """The diff ids of GET /images/{id}/json, base first; `None` where the store has no content for them."""
+    root_fs = _one("an image inspect", ImageInspect, value).root_fs
+    if root_fs is None or root_fs.type != "layers":
+        return None
+    return tuple(root_fs.layers or ())
+
+
+def parse_containers(value: Any) -> Parsed[Container]:
+    """GET /containers/json. Raises EngineProtocol if it is no list."""
+    return _rows("containers", _CONTAINERS, ContainerRow, value, _container)
+
+
+def parse_container_times(value: Any) -> ContainerTimes:
+    """The state's times of GET /containers/{id}/json. Raises EngineProtocol."""
+    return _one("a container inspect", ContainerInspect, value).state
+
+
+def parse_volumes(value: Any) -> tuple[Parsed[Volume], tuple[str, ...]]:
+    """GET /volumes: the volumes, and the Engine's warnings about drivers that did not answer."""
+    if not isinstance(value, dict):
+        raise EngineProtocol("The Engine's answer to GET /volumes is not an object.")
+    warnings = value.get("Warnings")
+    said = warnings if isinstance(warnings, list) else []
+    volumes = _rows("volumes", _VOLUMES, VolumeRow, value.get("Volumes"), _volume)
+    return volumes, tuple(mask_text(str(text)) for text in said)
+
+
+def _section(value: Any, legacy: str, modern: str) -> tuple[Any, EngineFigure | None]:
+    """One class of a df answer in either shape, and the Engine's total where it gives one (API >= 1.52)."""
+    if not isinstance(value, dict):
+        raise EngineProtocol("The Engine's answer to GET /system/df is not an object.")
+    usage = value.get(modern)
+    rows = value.get(legacy)
+    if not isinstance(usage, dict):
+        return rows, None
+    figure = _one(f"GET /system/df ({modern})", Figure, usage)
+    named = EngineFigure(
+        name=f"{modern}.TotalSize",
+        size_bytes=_known(figure.total),
+        reclaimable_bytes=_known(figure.reclaimable),
+    )
+    return rows if rows is not None else usage.get("Items"), named
+
+
+def _total(value: Any, name: str) -> EngineFigure | None:
+    """A total at the top of the df answer, as APIs up to 1.51 give it."""
+    size = value.get(name) if isinstance(value, dict) else None
+    return EngineFigure(name=name, size_bytes=size) if isinstance(size, int) and size >= 0 else None
+
+
+def parse_image_sizes(value: Any) -> Sizes[int | None]:
+    """Shared bytes by image id, from GET /system/df. Intermediate images are not in it."""
+    rows, figure = _section(value, "Images", "ImageUsage")
+    parsed = _rows(
+        "image sizes", _IMAGE_SIZES, ImageSizeRow, rows, lambda row: (row.id, _known(row.shared_size))
+    )
+    return Sizes(dict(parsed.rows), parsed.problem, figure or _total(value, "LayersSize"))
+
+
+def parse_container_sizes(value: Any) -> Sizes[int | None]:
+    """Bytes of the writable layer by container id, from GET /system/df. An absent `SizeRw` is zero."""
+    rows, figure = _section(value, "Containers", "ContainerUsage")
+    parsed = _rows(
+        "container sizes", _CONTAINER_SIZES, ContainerSizeRow, rows, lambda row: (row.id, _known(row.size_rw))
+    )
+    return Sizes(dict(parsed.rows), parsed.problem, figure)
+
+
+def parse_volume_sizes(value: Any) -> Sizes[VolumeSize]:
+    """Size and references by volume name, from GET /system/df. Only plain local volumes are in it."""
+    rows, figure = _section(value, "Volumes", "VolumeUsage")
+    parsed = _rows("volume sizes", _VOLUME_SIZES, VolumeSizeRow, rows, _volume_size)
+    return Sizes(dict(parsed.rows), parsed.problem, figure)
+
+
+def _volume_size(row: VolumeSizeRow) -> tuple[str, VolumeSize]:
+    usage = row.usage
+    if usage is None:
+        return row.name, VolumeSize(None, None)
+    return row.name, VolumeSize(_known(usage.size), _known(usage.references))
+
+
+def parse_build_cache(value: Any) -> tuple[Parsed[BuildCacheRecord], EngineFigure | None]:
+    """The embedded builder's records, from GET /system/df, and the Engine's total where it gives one.
+
+    `BuilderSize` (API 1.41) sums all records, shared ones too.
+    """
+    rows, figure = _section(value, "BuildCache", "BuildCacheUsage")
+    parsed = _rows("build cache records", _CACHE, CacheRow, rows, _record)
+    return parsed, figure or _total(value, "BuilderSize")
