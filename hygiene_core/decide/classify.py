@@ -13,7 +13,7 @@ from hygiene_core.decide.remember import resources_of
 from hygiene_core.decide.rule import Rule
 from hygiene_core.model.judgement import Chain, Judged, Reason, Verdict, Weighed
 from hygiene_core.model.observation import Observation
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Kind, Resource, Volume
+from hygiene_core.model.resource import BuildCacheRecord, Image, Kind, Resource, Volume
 
 __all__ = ["ALL_RULES", "classify", "explain", "unique_bytes"]
 
@@ -64,7 +64,7 @@ def unique_bytes(resource: Resource, tree: LayerTree | None) -> int | None:
             return max(0, resource.size_bytes - resource.shared_bytes)
         case BuildCacheRecord():
             return 0 if resource.shared else resource.size_bytes
-        case Container() | Volume() | Builder():
+        case _:
             return resource.size_bytes
 
 

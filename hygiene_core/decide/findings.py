@@ -209,7 +209,7 @@ def _orphans(observation: Observation, context: Context) -> list[Finding]:
         *(
             named(
                 FindingCode.ORPHAN_BUILDKIT_CONTAINER,
-                f"a {builder.container_state} BuildKit container that nobody keeps:",
+                f"a BuildKit container that is {builder.container_state} and that nobody keeps:",
                 builder,
                 f"buildx_buildkit_{builder.id}",
             )

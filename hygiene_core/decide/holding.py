@@ -45,7 +45,7 @@ def listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _operator(resource: Resource, context: Context) -> str | None:
+def _operator(resource: Image | Container | Volume | Builder, context: Context) -> str | None:
     protect = context.policy.protect
     match resource:
         case Image():
@@ -54,10 +54,8 @@ def _operator(resource: Resource, context: Context) -> str | None:
             patterns, names = protect.containers, (*resource.names, resource.id)
         case Volume():
             patterns, names = protect.volumes, resource.names
-        case Builder():
-            patterns, names = protect.builders, builder_names(resource)
         case _:
-            return None
+            patterns, names = protect.builders, builder_names(resource)
     hit = first_match(patterns, names)
     return f"the policy protects {hit[0]!r}, which is {hit[1]}" if hit else None
 
@@ -84,7 +82,7 @@ def _warm_builder(resource: Image | Container | Volume, context: Context) -> str
             warm, part = relations.warm_image_ids, "the image"
         case Container():
             warm, part = relations.warm_container_ids, "the container"
-        case Volume():
+        case _:
             warm, part = relations.warm_volume_ids, "the state volume"
     return f"{part} of a warm builder" if resource.id in warm else None
 

@@ -71,20 +71,15 @@ def _remote_volume(resource: Volume, _context: Context) -> str | None:
     return "it has driver options: its data may be elsewhere" if resource.options else None
 
 
-def _live_builder(resource: Container | Volume | Builder, context: Context) -> str | None:
-    match resource:
-        case Builder():
-            builder = resource
-        case Volume():
-            found = context.relations.builder_of_volume.get(resource.id)
-            if found is None or found.container_id is None:
-                return None
-            builder = found
-        case Container():
-            return None
-    if builder.container_id is not None:
-        return f"the builder {builder.id} has its container, which is {builder.container_state}"
-    return None
+def _live_builder(resource: Volume | Builder, context: Context) -> str | None:
+    found: Builder | None
+    if isinstance(resource, Volume):
+        found = context.relations.builder_of_volume.get(resource.id)
+    else:
+        found = resource
+    if found is None or found.container_id is None:
+        return None
+    return f"the builder {found.id} has its container, which is {found.container_state}"
 
 
 def _record_shared(resource: BuildCacheRecord, _context: Context) -> str | None:

@@ -11,7 +11,7 @@ from hygiene_core.decide.relations import Relations
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.policy import Policy
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Kind, Resource, Volume
+from hygiene_core.model.resource import BuildCacheRecord, Image, Kind, Resource
 
 __all__ = ["SECTION_OF_KIND", "remember", "resources_of"]
 
@@ -94,5 +94,5 @@ def _held(resource: Resource, context: Context) -> bool:
         case Image():
             tagged = bool(resource.names)
             return tagged or is_used(resource, context) or is_protected(resource, context)
-        case Container() | Volume() | Builder():
+        case _:
             return is_used(resource, context) or is_protected(resource, context)
