@@ -192,6 +192,7 @@ class EngineClient:
     def _get(self, target: str) -> _Answer:
         connection = self._connection or self._connect()
         limit = self._limit_answer()
+        response: http.client.HTTPResponse | None = None
         try:
             connection.request("GET", target)
             response = connection.getresponse()
@@ -215,6 +216,9 @@ class EngineClient:
             raise EngineProtocol(
                 f"What answers at {self.socket_path} does not speak HTTP ({type(error).__name__})."
             ) from error
+        finally:
+            if response is not None:
+                response.close()  # it holds the descriptor open, beyond the close of the socket
         if response.will_close:
             self.close()
         return _Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, body)

@@ -46,7 +46,7 @@ _GRACE = timedelta(seconds=0.5)
 """How long after its deadline a probe may still hand in its section before it is given up."""
 
 _CLASSES = (SectionName.IMAGES, SectionName.CONTAINERS, SectionName.VOLUMES, SectionName.BUILD_CACHE)
-_RESTARTED = "the Engine closed the connection that was held open: it was restarted while it was read"
+_RESTARTED = "the connection held open to the Engine was closed: it may have been restarted while it was read"
 
 
 def observe(request: ObserveRequest, *, emit: Emit | None = None) -> Observation:
@@ -86,7 +86,7 @@ class _Pass:
     _running: dict[SectionName, _Running] = field(default_factory=dict)
     _inbox: queue.SimpleQueue[_Outcome] = field(default_factory=queue.SimpleQueue)
     _deadlines: dict[SectionName, Deadline] = field(default_factory=dict)
-    _sentinel: EngineClient | None = None
+    _held_open: EngineClient | None = None
 
     def run(self) -> Observation:
         started_at = _now()
@@ -125,9 +125,10 @@ class _Pass:
         self._start(SectionName.HOST, work)
 
     def _start_engine(self) -> None:
-        client = EngineClient(self.request.docker_socket, self._deadlines[SectionName.ENGINE])
-        self._sentinel = client
-        self._start_probe(SectionName.ENGINE, client, lambda probe: Reading(value=read_engine(probe)))
+        path, deadline = self.request.docker_socket, self._deadlines[SectionName.ENGINE]
+        held = self._held_open = EngineClient(path, deadline)
+        client = EngineClient(path, deadline)
+        self._start_probe(SectionName.ENGINE, client, lambda probe: Reading(value=read_engine(probe, held)))
 
     def _start_filesystems(self, engine: EngineReading | None) -> None:
         request = self.request
@@ -173,12 +174,13 @@ class _Pass:
         give_up = Deadline(deadline.expires + _GRACE.total_seconds(), deadline.limit)
         self._running[name] = _Running(_now(), give_up, client)
         self.emit(ProbeStarted(name))
+        began = _now()
 
         def run() -> None:
             try:
                 self._inbox.put(work())
             except Exception as error:  # noqa: BLE001 - a defect here must cost one section, not the pass
-                self._inbox.put(_defect(name, self._running[name].started_at, error))
+                self._inbox.put(_defect(name, began, error))
 
         # A daemon: a thread stuck in the kernel (a dead network filesystem) must not hold the process.
         threading.Thread(target=run, name=f"probe-{name}", daemon=True).start()
@@ -251,7 +253,7 @@ class _Pass:
     def _check_restart(self) -> None:
         """Make every section of the Engine partial if the Engine was restarted while they were read."""
         engine = self.outcomes[SectionName.ENGINE]
-        if engine.value is None or (self._sentinel is not None and self._sentinel.still_connected()):
+        if engine.value is None or (self._held_open is not None and self._held_open.still_connected()):
             return
         for name in (SectionName.ENGINE, *_CLASSES, SectionName.BUILDERS):
             outcome = self.outcomes[name]
@@ -266,8 +268,8 @@ class _Pass:
         for running in self._running.values():
             if running.client is not None:
                 running.client.close()
-        if self._sentinel is not None:
-            self._sentinel.close()
+        if self._held_open is not None:
+            self._held_open.close()
 
     def _observation(self, started_at: datetime) -> Observation:
         engine = self.outcomes[SectionName.ENGINE]
@@ -316,8 +318,7 @@ def _run_probe(name: SectionName, client: EngineClient, work: Callable[[Probe], 
     except HygieneError as problem:
         error = problem
     finally:
-        if name is not SectionName.ENGINE:  # its connection is the one that is held open
-            client.close()
+        client.close()
     if error is not None:
         availability = Availability.UNAVAILABLE
         reason: str | None = error.message

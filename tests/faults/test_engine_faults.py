@@ -1,0 +1,257 @@
+"""Faults of what answers at the socket: each is one error with its own words, never a hang."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hygiene_core.errors import EnginePermission, EngineProtocol, EngineTimeout, EngineUnreachable
+from hygiene_core.host.deadline import Deadline
+from hygiene_core.host.engine import EngineClient
+from hygiene_core.host.observe import observe
+from hygiene_core.model.observation import Availability, SectionName
+from hygiene_core.model.request import Deadlines, ObserveRequest
+from tests.faults import fake_engine
+from tests.faults.fake_engine import FakeEngine, plain, reply
+
+SHORT = timedelta(seconds=0.3)
+LONG = timedelta(seconds=30)
+
+
+def deadlines(limit: timedelta = LONG, **other: timedelta) -> Deadlines:
+    named = {name: limit for name in ("engine", "images", "containers", "volumes", "build_cache")}
+    return Deadlines(**(named | other))
+
+
+def look(fake: FakeEngine, **other: timedelta):
+    return observe(ObserveRequest(docker_socket=fake.path, deadlines=deadlines(**other)))
+
+
+@pytest.mark.parametrize("fault", [fake_engine.drip, fake_engine.drip_head, fake_engine.freeze])
+def test_a_server_that_never_ends_costs_no_more_than_the_deadline(fault):
+    with FakeEngine({"/slow": fault}) as engine, EngineClient(engine.path, Deadline.after(SHORT)) as client:
+        with pytest.raises(EngineTimeout, match="GET /slow did not end within 0.3 s") as raised:
+            client.get_json("/slow")
+        assert raised.value.captured_bytes == client.received_bytes
+        with pytest.raises(EngineTimeout, match="Connecting"):
+            client.get_json("/version")
+
+
+def test_a_full_backlog_costs_no_more_than_the_deadline(tmp_path: Path):
+    path = str(tmp_path / "s")
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+        listener.bind(path)
+        listener.listen(0)
+        first.connect(path)
+        with pytest.raises(EngineTimeout, match="Connecting to"):
+            EngineClient(path, Deadline.after(SHORT)).get_json("/version")
+
+
+@pytest.mark.parametrize(
+    ("handler", "error", "said"),
+    [
+        (plain(b'[{"Id": "sha'), EngineProtocol, r"is not one JSON value \(application/json, 12 bytes\)"),
+        (plain(b"[] []"), EngineProtocol, "is not one JSON value"),
+        (plain(b""), EngineProtocol, "is not one JSON value"),
+        (plain(b"[NaN]"), EngineProtocol, "is not one JSON value"),
+        (plain(b'["\xff"]'), EngineProtocol, "is not one JSON value"),
+        (plain(b"<html>busy</html>", kind="text/html"), EngineProtocol, r"not one JSON value \(text/html"),
+        (plain(b"<html>", status=502, kind="text/html"), EngineProtocol, r"HTTP 502: \(no message\)"),
+        (
+            reply({"message": "a disk usage operation is already running"}, status=500),
+            EngineProtocol,
+            "already running",
+        ),
+        (reply({"message": "bad password=hunter2"}, status=500), EngineProtocol, r"password=\(masked\)"),
+        (plain(b"", status=302, headers="Location: /x\r\n"), EngineProtocol, "HTTP 302"),
+        (fake_engine.reset, EngineUnreachable, "went away while answering GET /x"),
+        (fake_engine.not_http, EngineProtocol, "does not speak HTTP"),
+    ],
+)
+def test_each_wrong_answer_is_one_error_with_its_own_words(handler, error, said):
+    with (
+        FakeEngine({"/x": handler}) as engine,
+        EngineClient(engine.path, Deadline.after(LONG)) as client,
+        pytest.raises(error, match=said),
+    ):
+        client.get_json("/x")
+
+
+@pytest.mark.parametrize(
+    "handler", [fake_engine.endless, fake_engine.huge, plain(b" " * 200_000)], ids=["endless", "huge", "long"]
+)
+def test_an_answer_is_read_up_to_a_cap(handler):
+    with (
+        FakeEngine({"/x": handler}) as engine,
+        EngineClient(engine.path, Deadline.after(LONG), max_answer_bytes=100_000) as client,
+    ):
+        with pytest.raises(EngineProtocol, match="longer than 100000 bytes"):
+            client.get_json("/x")
+        assert client.received_bytes < 1_000_000
+
+
+def test_a_socket_that_this_user_may_not_open_is_a_permission_error():
+    me = os.geteuid()
+    with FakeEngine() as engine:
+        Path(engine.path).chmod(0)
+        Path(engine.path).parent.chmod(0o755)
+        if me == 0:
+            os.seteuid(65534)  # root may open everything
+        try:
+            with pytest.raises(EnginePermission) as raised:
+                EngineClient(engine.path, Deadline.after(LONG)).get_json("/version")
+        finally:
+            os.seteuid(me)
+        assert str(raised.value) == (
+            f"failed [ENGINE_PERMISSION]: This user may not open the Engine's socket {engine.path}. "
+            f"See which group may: ls -l {engine.path}"
+        )
+
+
+def test_an_unreachable_engine_still_leaves_host_and_filesystems(tmp_path: Path):
+    seen = observe(ObserveRequest(docker_socket=str(tmp_path / "none"), state_directory=str(tmp_path)))
+    assert seen.engine_error == "ENGINE_UNREACHABLE"
+    assert seen.engine is None
+    assert seen.sections[SectionName.HOST].return_code in {0, 1}
+    assert [row.role for row in seen.filesystems] == ["state"]
+    for name in ("engine", "images", "containers", "volumes", "build_cache", "builders"):
+        section = seen.sections[SectionName(name)]
+        assert section.availability is Availability.UNAVAILABLE
+        assert section.reason == f"There is no Engine socket at {tmp_path / 'none'}."
+
+
+def test_a_slow_volume_walk_leaves_the_list_and_everything_else_complete():
+    volume = {"Name": "data", "Driver": "local", "Mountpoint": "/x", "CreatedAt": "2026-01-02T03:04:05Z"}
+    slow = {"/v1.45/system/df?type=volume": fake_engine.drip}
+    with FakeEngine({"/volumes": reply({"Volumes": [volume]})}, **slow) as engine:
+        seen = look(engine, volumes=SHORT)
+    section = seen.sections[SectionName.VOLUMES]
+    assert (section.availability, section.return_code) == (Availability.PARTIAL, 124)
+    assert section.captured_bytes is not None
+    assert section.captured_bytes > 0
+    assert "sizes are not known: GET /v1.45/system/df?type=volume did not end within 0.3 s" in (
+        section.reason or ""
+    )
+    assert section.source == "GET /v1.45/volumes; GET /v1.45/system/df?type=volume"
+    assert [(one.id, one.size_bytes) for one in seen.volumes] == [("data", None)]
+    for name in ("engine", "images", "containers", "build_cache"):
+        assert seen.sections[SectionName(name)].availability is Availability.COMPLETE
+
+
+def test_on_api_1_41_all_classes_share_one_df_call_and_each_waits_its_own_time():
+    old = fake_engine.VERSION | {"ApiVersion": "1.41", "MinAPIVersion": "1.12"}
+    with FakeEngine({"/version": reply(old), "/system/df": fake_engine.freeze}) as engine:
+        seen = look(engine, limit=timedelta(seconds=0.5), images=SHORT)
+        assert engine.asked.count("/v1.41/system/df") == 1
+    assert seen.sections[SectionName.IMAGES].return_code == 124
+    assert seen.sections[SectionName.IMAGES].availability is Availability.PARTIAL
+    assert seen.sections[SectionName.BUILD_CACHE].availability is Availability.UNAVAILABLE
+    assert seen.sections[SectionName.BUILD_CACHE].return_code == 124
+
+
+def test_an_engine_restarted_between_two_reads_is_noticed():
+    def restart(engine: FakeEngine, to: socket.socket) -> None:
+        engine.drop_connections(0)  # the one that asked /version first
+        reply([])(engine, to)
+
+    with FakeEngine({"/images/json": restart}) as engine:
+        seen = look(engine)
+    for name in ("engine", "images", "containers", "volumes", "build_cache", "builders"):
+        section = seen.sections[SectionName(name)]
+        assert section.availability is Availability.PARTIAL
+        assert "may have been restarted" in (section.reason or "")
+
+
+def test_an_engine_that_dies_under_a_probe_costs_what_was_not_read():
+    def die(engine: FakeEngine, _to: socket.socket) -> None:
+        engine.drop_connections()
+
+    with FakeEngine({"/system/df": die}) as engine:
+        seen = look(engine)
+    assert seen.sections[SectionName.BUILD_CACHE].availability is Availability.UNAVAILABLE
+    assert "went away while answering" in (seen.sections[SectionName.BUILD_CACHE].reason or "")
+
+
+def test_an_info_that_hangs_costs_the_identity_and_nothing_else():
+    with FakeEngine({"/info": fake_engine.freeze}) as engine:
+        seen = look(engine, engine=SHORT)
+    assert seen.engine is not None
+    assert (seen.engine.version, seen.engine.id, seen.engine.image_store) == ("26.1.5", None, None)
+    assert seen.sections[SectionName.ENGINE].availability is Availability.PARTIAL
+    assert seen.sections[SectionName.IMAGES].availability is Availability.COMPLETE
+
+
+def test_a_container_that_vanishes_in_between_is_dropped():
+    listed = [_container("a" * 64), _container("b" * 64)]
+    times = {"State": {"StartedAt": "2026-01-02T03:04:05.123456789Z", "FinishedAt": "0001-01-01T00:00:00Z"}}
+    with FakeEngine(
+        {"/containers/json": reply(listed), f"/containers/{'a' * 64}/json": reply(times)}
+    ) as engine:
+        seen = look(engine)
+    assert [one.id for one in seen.containers] == ["a" * 64]
+    assert seen.containers[0].finished_at is None
+    assert seen.containers[0].started_at is not None
+    assert seen.containers[0].started_at.microsecond == 123456
+
+
+def test_an_image_that_vanishes_in_between_is_dropped_and_one_that_stays_is_unknown():
+    gone, stays, good = (f"sha256:{letter * 64}" for letter in "abc")
+    lists = iter([[gone, stays, good], [stays, good]])
+
+    def listing(engine: FakeEngine, to: socket.socket) -> None:
+        reply([{"Id": one, "Size": 5, "Created": 1} for one in next(lists)])(engine, to)
+
+    layers = {"RootFS": {"Type": "layers", "Layers": ["sha256:1", "sha256:2"]}}
+    with FakeEngine({"/images/json": listing, f"/images/{good}/json": reply(layers)}) as engine:
+        seen = look(engine)
+    assert {one.id: one.layers for one in seen.images} == {stays: None, good: ("sha256:1", "sha256:2")}
+    assert seen.sections[SectionName.IMAGES].reason == "layers of 1 of 2 images are not known"
+
+
+def test_layers_known_from_before_are_not_asked_for_again():
+    image = f"sha256:{'a' * 64}"
+    with FakeEngine({"/images/json": reply([{"Id": image, "Size": 5, "Created": 1}])}) as engine:
+        request = ObserveRequest(docker_socket=engine.path, known_layers={image: ("sha256:1",)})
+        seen = observe(request)
+        assert not [target for target in engine.asked if image in target]
+    assert seen.images[0].layers == ("sha256:1",)
+    assert seen.sections[SectionName.IMAGES].availability is Availability.COMPLETE
+
+
+def _container(number: str) -> dict[str, object]:
+    return {
+        "Id": number,
+        "Names": ["/x"],
+        "Image": "i",
+        "ImageID": "sha256:1",
+        "State": "exited",
+        "Created": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    "route", ["/version", "/info", "/images/json", "/containers/json", "/volumes", "/system/df"]
+)
+def test_the_process_ends_by_itself_whatever_call_is_frozen(route: str):
+    code = (
+        "import sys\n"
+        "from datetime import timedelta as t\n"
+        "from hygiene_core.transport.local import LocalTransport\n"
+        "from hygiene_core.model.request import ObserveRequest, Deadlines\n"
+        "s = t(seconds=0.3)\n"
+        "d = Deadlines(engine=s, images=s, containers=s, volumes=s, build_cache=s)\n"
+        "seen = LocalTransport().observe(ObserveRequest(docker_socket=sys.argv[1], deadlines=d))\n"
+        "print(sorted({x.return_code for x in seen.sections.values()})[-1])\n"
+    )
+    with FakeEngine({route: fake_engine.freeze}) as engine:
+        done = subprocess.run(
+            [sys.executable, "-c", code, engine.path], capture_output=True, text=True, check=True, timeout=60
+        )
+    assert done.stdout == "124\n"
+    assert done.stderr == ""
