@@ -24,11 +24,12 @@ UNTOUCHED_TYPES = frozenset({"internal", "frontend"})
 class CacheSelection:
     """The choice for one builder.
 
-    `selected` are record ids in the order in which they can go. `private_bytes` is the builder's unshared
-    cache before, `remaining_bytes` after. `pinned_by` names, for each record that a child keeps, one child.
+    `selected` are record ids in the order in which they can go (a dict for its order and quick look-up).
+    `private_bytes` is the builder's unshared cache before, `remaining_bytes` after. `pinned_by` names, for
+    each record that a child keeps, one child.
     """
 
-    selected: tuple[str, ...]
+    selected: dict[str, None]
     private_bytes: int
     remaining_bytes: int
     pinned_by: dict[str, str]
@@ -67,7 +68,7 @@ def select_records(records: Collection[BuildCacheRecord], budget: Budget, now: d
             if not waiting[parent_id] and _may_go(parent, budget, now):
                 heapq.heappush(heap, _priority(parent))
     return CacheSelection(
-        selected=tuple(selected),
+        selected=selected,
         private_bytes=private,
         remaining_bytes=remaining,
         pinned_by={

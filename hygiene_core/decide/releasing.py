@@ -72,11 +72,8 @@ def _remote_volume(resource: Volume, _context: Context) -> str | None:
 
 
 def _live_builder(resource: Volume | Builder, context: Context) -> str | None:
-    found: Builder | None
-    if isinstance(resource, Volume):
-        found = context.relations.builder_of_volume.get(resource.id)
-    else:
-        found = resource
+    of_volume = context.relations.builder_of_volume
+    found = resource if isinstance(resource, Builder) else of_volume.get(resource.id)
     if found is None or found.container_id is None:
         return None
     return f"the builder {found.id} has its container, which is {found.container_state}"

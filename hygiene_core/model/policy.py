@@ -18,8 +18,9 @@ _GLOB_CHARACTERS = frozenset("*?[")
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(translate(pattern))
+def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """One expression for all the patterns: most names match none of them."""
+    return re.compile("|".join(translate(pattern) for pattern in patterns))
 
 
 def is_glob(pattern: str) -> bool:
@@ -29,12 +30,11 @@ def is_glob(pattern: str) -> bool:
 
 def first_match(patterns: tuple[str, ...], names: tuple[str, ...]) -> tuple[str, str] | None:
     """The first (pattern, name) that matches, case-sensitively, or `None`."""
-    for pattern in patterns:
-        matcher = _compiled(pattern)
-        for name in names:
-            if matcher.match(name):
-                return pattern, name
-    return None
+    if not patterns or not any(map(_compiled(patterns).match, names)):
+        return None
+    return next(
+        (pattern, name) for pattern in patterns for name in names if _compiled((pattern,)).match(name)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

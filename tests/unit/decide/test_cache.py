@@ -23,12 +23,12 @@ def record(name, size=10, age=10, parents=(), **fields):
 def test_the_least_recently_used_go_first_until_the_budget_is_met():
     records = [record("new", age=1), record("old", age=9), record("older", age=10)]
     chosen = select_records(records, budget(10), NOW)
-    assert chosen.selected == ("older", "old")
+    assert tuple(chosen.selected) == ("older", "old")
     assert (chosen.private_bytes, chosen.remaining_bytes) == (30, 10)
 
 
 def test_at_the_budget_nothing_goes():
-    assert select_records([record("a"), record("b")], budget(20), NOW).selected == ()
+    assert tuple(select_records([record("a"), record("b")], budget(20), NOW).selected) == ()
 
 
 def test_a_chain_goes_from_its_leaf():
@@ -37,32 +37,32 @@ def test_a_chain_goes_from_its_leaf():
         record("mid", age=20, parents=["base"]),
         record("top", parents=["mid"]),
     ]
-    assert select_records(records, budget(0), NOW).selected == ("top", "mid", "base")
+    assert tuple(select_records(records, budget(0), NOW).selected) == ("top", "mid", "base")
 
 
 def test_a_parent_waits_for_all_its_children():
     records = [record("base", age=30), record("a", parents=["base"]), record("b", age=1, parents=["base"])]
     chosen = select_records(records, budget(0, min_age=5 * DAY), NOW)
-    assert chosen.selected == ("a",)
+    assert tuple(chosen.selected) == ("a",)
     assert chosen.pinned_by == {"base": "b"}
 
 
 def test_a_parent_that_may_not_go_stays():
     records = [record("base", shared=True), record("leaf", parents=["base"])]
-    assert select_records(records, budget(0), NOW).selected == ("leaf",)
+    assert tuple(select_records(records, budget(0), NOW).selected) == ("leaf",)
 
 
 def test_a_parent_elsewhere_is_nobodys_concern():
-    assert select_records([record("leaf", parents=["gone"])], budget(0), NOW).selected == ("leaf",)
+    assert tuple(select_records([record("leaf", parents=["gone"])], budget(0), NOW).selected) == ("leaf",)
 
 
 def test_the_reserve_is_a_floor_that_a_smaller_record_may_still_reach():
     records = [record("big", size=50, age=10), record("small", size=5, age=9), record("kept", size=20, age=1)]
     chosen = select_records(records, budget(10, reserved=60), NOW)
-    assert chosen.selected == ("small",)
+    assert tuple(chosen.selected) == ("small",)
     assert chosen.remaining_bytes == 70
     exactly = select_records(records, budget(10, reserved=70), NOW)
-    assert exactly.selected == ("small",)
+    assert tuple(exactly.selected) == ("small",)
 
 
 def test_what_may_not_go():
@@ -76,18 +76,20 @@ def test_what_may_not_go():
         record("young", age=4),
     ]
     chosen = select_records(held, budget(0, min_age=5 * DAY), NOW)
-    assert chosen.selected == ()
+    assert tuple(chosen.selected) == ()
     assert chosen.private_bytes == 50
 
 
 def test_the_age_bound_is_inclusive():
-    assert select_records([record("a", age=5)], budget(0, min_age=5 * DAY), NOW).selected == ("a",)
+    assert tuple(select_records([record("a", age=5)], budget(0, min_age=5 * DAY), NOW).selected) == ("a",)
 
 
 def test_fewer_uses_break_a_tie_then_the_id():
     records = [record("c", usage_count=1), record("b", usage_count=1), record("a", usage_count=2)]
-    assert select_records(records, budget(0), NOW).selected == ("b", "c", "a")
-    assert select_records([record("z", usage_count=None), *records], budget(0), NOW).selected[0] == "z"
+    assert tuple(select_records(records, budget(0), NOW).selected) == ("b", "c", "a")
+    assert (
+        next(iter(select_records([record("z", usage_count=None), *records], budget(0), NOW).selected)) == "z"
+    )
 
 
 def test_age_runs_from_the_last_use_else_from_creation():
@@ -97,4 +99,4 @@ def test_age_runs_from_the_last_use_else_from_creation():
 
 def test_an_empty_cache():
     chosen = select_records([], budget(10), NOW)
-    assert (chosen.selected, chosen.private_bytes, chosen.remaining_bytes) == ((), 0, 0)
+    assert (tuple(chosen.selected), chosen.private_bytes, chosen.remaining_bytes) == ((), 0, 0)
