@@ -335,7 +335,7 @@ def report(
     findings = tuple(fields.pop("findings", ()))
     warned = any(one.severity is not Severity.INFO for one in findings)
     made: dict[str, Any] = {
-        "run_id": "20260504T030201Z-7f3a91",
+        "run_id": "7f3a9152-0c4e-4b1d-9a55-2f6c1f0c7a10",
         "tool_version": "0.1.0",
         "started_at": NOW,
         "ended_at": NOW + timedelta(seconds=2),

@@ -21,8 +21,15 @@ def from_json(document: str | bytes) -> Report:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) that every document of this version satisfies."""
+    """The JSON Schema (draft 2020-12) that every document of this version satisfies.
+
+    Every field is required, for every field is written. A field that it does not know is allowed, so that a
+    later document of the same version satisfies it too.
+    """
     made = report_adapter().json_schema(mode="serialization")
+    for described in (made, *made["$defs"].values()):
+        if "properties" in described:
+            described["required"] = list(described["properties"])
     about = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"Runner-host hygiene report, schema version {SCHEMA_VERSION}",

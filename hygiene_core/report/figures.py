@@ -10,6 +10,8 @@ import humanize
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability
 from hygiene_core.model.report import Finding, Report, Severity, Status
+from hygiene_core.model.resource import Kind
+from hygiene_core.model.text import plain
 
 __all__ = [
     "CLASS_ORDER",
@@ -23,10 +25,12 @@ __all__ = [
     "compared",
     "count",
     "duration",
+    "known_as",
     "listed_findings",
     "local_time",
     "reclaimable_in_all",
     "share",
+    "short",
     "size",
     "unseen",
     "verdict_counts",
@@ -41,6 +45,7 @@ SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
 """The code of the finding that a section was not seen in full; `decide.findings` gives it."""
 SEVERITY_ORDER = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
+_NAME_LIMIT = 300
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -108,7 +113,19 @@ def local_time(at: datetime, zone: tzinfo) -> str:
 
 def words(name: str) -> str:
     """A code-like name (`build_cache`, `in_use`) as a person writes it."""
-    return name.replace("_", " ")
+    return plain(name, _NAME_LIMIT).replace("_", " ")
+
+
+def short(identity: str) -> str:
+    """An image's or container's id as Docker's own lists show it."""
+    return plain(identity.removeprefix("sha256:")[:12])
+
+
+def known_as(row: Judged) -> str:
+    """What a person calls a resource; images and containers without a name go by their short id."""
+    if row.name == row.id and row.kind in {Kind.IMAGE, Kind.CONTAINER}:
+        return f"{short(row.id)} (untagged)" if row.kind is Kind.IMAGE else short(row.id)
+    return row.name
 
 
 def listed_findings(report: Report) -> list[Finding]:

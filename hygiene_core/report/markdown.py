@@ -17,10 +17,12 @@ from hygiene_core.report.figures import (
     biggest_candidates,
     compared,
     count,
+    known_as,
     listed_findings,
     local_time,
     reclaimable_in_all,
     share,
+    short,
     size,
     unseen,
     verdict_counts,
@@ -52,7 +54,7 @@ def markdown_cell(text: str, limit: int = _NAME_LIMIT) -> str:
     runs = [len(run) for run in re.findall("`+", shown)]
     fence = "`" * (max(runs, default=0) + 1)
     # CommonMark takes one space away at both ends if both have one: give it those to take.
-    air = " " if shown[0] in "` " or shown[-1] in "` " else ""
+    air = " " if not shown.isspace() and (shown[0] in "` " or shown[-1] in "` ") else ""
     return f"{fence}{air}{shown}{air}{fence}"
 
 
@@ -98,30 +100,37 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
 def _top(report: Report, zone: tzinfo) -> list[str]:
     engine = report.host.engine
     seen = "Docker Engine not seen" if engine is None else f"Docker Engine {markdown_cell(engine.version)}"
+    facts = [
+        markdown_text(local_time(report.ended_at, zone)),
+        seen,
+        f"hygiene {markdown_cell(report.tool_version)}",
+        f"run {markdown_cell(report.run_id)}",
+    ]
     return [
         f"## {markdown_cell(report.host.name)}: {report.status.upper()}",
         "",
         f"**{attention_sentence(report)}**",
         "",
-        f"{markdown_text(local_time(report.ended_at, zone))}, {seen}, run {markdown_cell(report.run_id)}",
+        ", ".join(facts),
     ]
 
 
 def _findings(report: Report) -> list[str]:
     rows = []
     for found in listed_findings(report):
-        subject = f"{markdown_cell(found.subject)} " if found.subject else ""
+        named = found.subject and found.subject not in found.message
+        subject = f"{markdown_cell(found.subject or '')} " if named else ""
         figure, limit = compared(found)
         severity = found.severity.value if found.severity == "info" else f"**{found.severity.value}**"
         told = f"{subject}{markdown_text(found.message)} ({markdown_cell(found.code)})"
-        step = markdown_text(found.next_step) if found.next_step else ""
+        step = markdown_cell(found.next_step) if found.next_step else ""
         rows.append([severity, told, figure, limit, step])
     return ["### Findings", "", *_table("Severity Finding >Figure >Limit Next_step", rows)] if rows else []
 
 
 def _unseen(report: Report) -> list[str]:
     rows = [
-        [", ".join(words(name) for name in names), availability.value, markdown_text(reason)]
+        [markdown_text(", ".join(words(name) for name in names)), availability.value, markdown_text(reason)]
         for names, availability, reason in unseen(report)
     ]
     return (
@@ -134,7 +143,7 @@ def _unseen(report: Report) -> list[str]:
 def _disk(report: Report) -> list[str]:
     rows = [
         [
-            words(plain(one.role)) if one.role.isidentifier() else markdown_cell(one.role),
+            markdown_text(words(one.role)),
             size(one.free_bytes),
             size(one.total_bytes),
             share(one.free_bytes, one.total_bytes),
@@ -155,12 +164,12 @@ def _classes(report: Report) -> list[str]:
     order = [*CLASS_ORDER, *sorted(summary.classes.keys() - set(CLASS_ORDER))]
     rows = [
         [
-            words(name),
+            markdown_text(words(name)),
             count(one.count),
             count(one.active_count),
             size(one.size_bytes),
             size(one.reclaimable_bytes),
-            words(plain(one.availability)),
+            markdown_text(one.availability),
         ]
         for name in order
         if (one := summary.classes.get(name)) is not None
@@ -191,8 +200,9 @@ def _warm(report: Report) -> list[str]:
         rows.append(["builder", markdown_cell(warm.name), shown, ", ".join(bounds)])
     for kept in summary.warm_images:
         state = {True: "present", False: "**missing**", None: f"**{UNKNOWN}**"}[kept.present]
-        short = (kept.id or "").removeprefix("sha256:")[:12]
-        rows.append(["image", markdown_cell(kept.name), state, markdown_cell(short) if short else ""])
+        rows.append(
+            ["image", markdown_cell(kept.name), state, markdown_cell(short(kept.id)) if kept.id else ""]
+        )
     return ["### Kept warm", "", *_table("What Name State Details", rows)] if rows else []
 
 
@@ -212,7 +222,7 @@ def _candidates(report: Report, most: int | None) -> list[str]:
         [
             size(row.unique_bytes),
             words(row.kind),
-            markdown_cell(row.name if row.name != row.id else row.id.removeprefix("sha256:")[:12]),
+            markdown_cell(known_as(row)),
             age(row.idle_since_at, report.ended_at),
             markdown_text("; ".join(reason.detail for reason in row.reasons)),
         ]

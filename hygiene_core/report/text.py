@@ -20,10 +20,12 @@ from hygiene_core.report.figures import (
     biggest_candidates,
     compared,
     count,
+    known_as,
     listed_findings,
     local_time,
     reclaimable_in_all,
     share,
+    short,
     size,
     unseen,
     verdict_counts,
@@ -169,7 +171,7 @@ def _disk(page: _Page) -> list[str]:
     report = page.report
     rows = [
         [
-            words(plain(one.role, _NAME_LIMIT)),
+            words(one.role),
             f"{size(one.free_bytes)} ({share(one.free_bytes, one.total_bytes)})",
             size(one.total_bytes),
             _inodes(page, one),
@@ -222,7 +224,8 @@ def _classes(page: _Page) -> list[str]:
     titles = ["COUNT", "ACTIVE", "SIZE", "RECLAIMABLE"]
     if _engine_columns(page):
         titles += ["ENGINE SIZE", "ENGINE RECLAIMABLE"]
-    columns = [Column("CLASS"), *(Column(title, right=True) for title in titles), Column("SEEN")]
+    figures = [Column(title, right=True) for title in titles]
+    columns = [Column("CLASS", flexible=True), *figures, Column("SEEN", flexible=True)]
     lines = [page.head("Docker"), *table(columns, rows, page.width, page.ink)]
     told = {
         "reclaimable in all": reclaimable_in_all(page.report),
@@ -242,26 +245,21 @@ def _builder_row(one: WarmBuilder) -> list[str | Painted]:
     if one.max_bytes is not None:
         bounds.append(f"cap {size(one.max_bytes)}")
     state = plain(one.state, 40)
-    good = state == "running"
-    shown: Painted = (state if good else state.upper(), "good" if good else "bad")
+    ink = {"running": "good", UNKNOWN: "warn"}.get(state, "bad")
+    shown: Painted = (state.upper() if ink == "bad" else state, ink)
     return ["builder", plain(one.name, _NAME_LIMIT), shown, ", ".join(bounds)]
 
 
 def _image_row(one: WarmImage) -> list[str | Painted]:
     state = {True: ("present", "good"), False: ("MISSING", "bad"), None: (UNKNOWN, "warn")}[one.present]
-    return ["image", plain(one.name, _NAME_LIMIT), state, _short(one.id or "")]
-
-
-def _short(identity: str) -> str:
-    """An id as Docker's own lists show it."""
-    return plain(identity.removeprefix("sha256:")[:12])
+    return ["image", plain(one.name, _NAME_LIMIT), state, short(one.id or "")]
 
 
 def _warm(page: _Page) -> list[str]:
     summary = page.report.summary
     rows = [_builder_row(one) for one in summary.warm_builders]
     rows += [_image_row(one) for one in summary.warm_images]
-    columns = (Column(""), Column("", flexible=True), Column(""), Column("", flexible=True))
+    columns = (Column(""), *[Column("", flexible=True)] * 3)
     return [page.head("Kept warm"), *table(columns, rows, page.width, page.ink)] if rows else []
 
 
@@ -291,17 +289,12 @@ def _candidates(page: _Page, shown: list[Judged]) -> list[str]:
     columns += [Column("IDLE", right=True), *([Column("WHY", flexible=True)] if page.wide else [])]
     rows = []
     for row in shown:
-        cells = [size(row.unique_bytes), words(row.kind), _named(row.name, row.id)]
+        cells = [size(row.unique_bytes), words(row.kind), plain(known_as(row), _NAME_LIMIT)]
         cells += [age(row.idle_since_at, page.report.ended_at)]
         if page.wide:
             cells += ["; ".join(plain(reason.detail, _NAME_LIMIT) for reason in row.reasons)]
         rows.append(cells)
     return table(columns, rows, page.width, page.ink)
-
-
-def _named(name: str, identity: str) -> str:
-    """A resource's name; an id alone is cut to what people type."""
-    return _short(identity) if name == identity else plain(name, _NAME_LIMIT)
 
 
 def _foot(page: _Page) -> list[str]:

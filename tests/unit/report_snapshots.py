@@ -1,0 +1,61 @@
+"""Reviewed reports as files a person can open: `snapshots/reports/<format>/<scene>.<suffix>`.
+
+syrupy would put them beside the tests and name them after the functions. Here each format has its folder and
+one test function, and a file is named after that function's parameters alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from syrupy.data import Snapshot, SnapshotCollection
+from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
+
+__all__ = ["AttentionSnapshot", "JsonSnapshot", "MarkdownSnapshot", "TextSnapshot"]
+
+DIRECTORY = Path(__file__).parents[2] / "snapshots" / "reports"
+
+
+class TextSnapshot(SingleFileSnapshotExtension):
+    _write_mode = WriteMode.TEXT
+    file_extension = "txt"
+    folder: ClassVar[str] = "text"
+    test_name: ClassVar[str] = "test_text"
+
+    @classmethod
+    def dirname(cls, *, test_location) -> str:
+        return str(DIRECTORY / cls.folder)
+
+    @classmethod
+    def get_file_basename(cls, *, test_location, index) -> str:
+        return test_location.nodename.removeprefix(f"{cls.test_name}[").removesuffix("]")
+
+    def is_snapshot_location(self, *, location: str) -> bool:
+        return Path(location).parent == DIRECTORY / self.folder
+
+    def read_snapshot_collection(self, *, snapshot_location: str) -> SnapshotCollection:
+        collection = SnapshotCollection(location=snapshot_location)
+        collection.add(Snapshot(name=f"{self.test_name}[{Path(snapshot_location).stem}]"))
+        return collection
+
+    @classmethod
+    def matches_test_location(cls, *, test_location, snapshot_location: str) -> bool:
+        return test_location.nodename == f"{cls.test_name}[{Path(snapshot_location).stem}]"
+
+
+class AttentionSnapshot(TextSnapshot):
+    folder = "attention"
+    test_name = "test_attention"
+
+
+class MarkdownSnapshot(TextSnapshot):
+    file_extension = "md"
+    folder = "markdown"
+    test_name = "test_markdown"
+
+
+class JsonSnapshot(TextSnapshot):
+    file_extension = "json"
+    folder = "json"
+    test_name = "test_json"
