@@ -9,7 +9,7 @@ import humanize
 
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability
-from hygiene_core.model.report import Finding, Report, Severity, Status
+from hygiene_core.model.report import Finding, Report, Severity, Status, WarmBuilder, WarmImage
 from hygiene_core.model.resource import Kind
 from hygiene_core.model.text import plain
 
@@ -18,6 +18,7 @@ __all__ = [
     "SECTION_INCOMPLETE",
     "SEVERITY_ORDER",
     "UNKNOWN",
+    "WARM_LISTED",
     "age",
     "amount",
     "attention_sentence",
@@ -34,11 +35,14 @@ __all__ = [
     "size",
     "unseen",
     "verdict_counts",
+    "warm",
     "words",
 ]
 
 UNKNOWN = "unknown"
 """What every format says of a figure that could not be had."""
+WARM_LISTED = 12
+"""How many warm builders and images in good order are listed by name."""
 
 CLASS_ORDER = ("images", "containers", "volumes", "build_cache")
 SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
@@ -162,6 +166,25 @@ def biggest_candidates(report: Report, most: int | None) -> list[Judged]:
         key=lambda row: (row.unique_bytes is None, -(row.unique_bytes or 0), row.kind, row.name, row.id)
     )
     return rows[:most]
+
+
+def warm(report: Report, most_good: int) -> tuple[list[WarmBuilder], list[WarmImage], int]:
+    """What is kept warm: all that is not as it should be, `most_good` of the rest, and how many are left out.
+
+    A glob in the policy may keep hundreds of images; none of those that are there needs a line.
+    """
+    summary = report.summary
+    good = {id(one) for one in summary.warm_builders if one.state == "running"}
+    good |= {id(one) for one in summary.warm_images if one.present}
+    listed = [one for one in (*summary.warm_builders, *summary.warm_images) if id(one) in good][:most_good]
+    kept = {id(one) for one in listed}
+
+    def wanted(one: WarmBuilder | WarmImage) -> bool:
+        return id(one) in kept or id(one) not in good
+
+    builders = [one for one in summary.warm_builders if wanted(one)]
+    images = [one for one in summary.warm_images if wanted(one)]
+    return builders, images, len(good) - len(listed)
 
 
 def attention_sentence(report: Report) -> str:

@@ -12,6 +12,7 @@ from hygiene_core.model.text import plain
 from hygiene_core.report.figures import (
     CLASS_ORDER,
     UNKNOWN,
+    WARM_LISTED,
     age,
     attention_sentence,
     biggest_candidates,
@@ -26,6 +27,7 @@ from hygiene_core.report.figures import (
     size,
     unseen,
     verdict_counts,
+    warm,
     words,
 )
 
@@ -99,7 +101,7 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
 
 def _top(report: Report, zone: tzinfo) -> list[str]:
     engine = report.host.engine
-    seen = "Docker Engine not seen" if engine is None else f"Docker Engine {markdown_cell(engine.version)}"
+    seen = "Docker not seen" if engine is None else f"Docker {markdown_cell(engine.version)}"
     facts = [
         markdown_text(local_time(report.ended_at, zone)),
         seen,
@@ -187,23 +189,25 @@ def _classes(report: Report) -> list[str]:
 
 
 def _warm(report: Report) -> list[str]:
-    summary = report.summary
+    builders, images, more = warm(report, WARM_LISTED)
     rows = []
-    for warm in summary.warm_builders:
-        state = markdown_text(warm.state)
+    for one in builders:
+        state = markdown_text(one.state)
         bounds = [
             f"{word} {size(figure)}"
-            for word, figure in (("keep", warm.reserved_bytes), ("cap", warm.max_bytes))
+            for word, figure in (("keep", one.reserved_bytes), ("cap", one.max_bytes))
             if figure is not None
         ]
         shown = state if state == "running" else f"**{state}**"
-        rows.append(["builder", markdown_cell(warm.name), shown, ", ".join(bounds)])
-    for kept in summary.warm_images:
+        rows.append(["builder", markdown_cell(one.name), shown, ", ".join(bounds)])
+    for kept in images:
         state = {True: "present", False: "**missing**", None: f"**{UNKNOWN}**"}[kept.present]
-        rows.append(
-            ["image", markdown_cell(kept.name), state, markdown_cell(short(kept.id)) if kept.id else ""]
-        )
-    return ["### Kept warm", "", *_table("What Name State Details", rows)] if rows else []
+        identity = markdown_cell(short(kept.id)) if kept.id else ""
+        rows.append(["image", markdown_cell(kept.name), state, identity])
+    if not rows:
+        return []
+    lines = ["### Kept warm", "", *_table("What Name State Details", rows)]
+    return [*lines, "", f"And {more:,} more, all as they should be."] if more else lines
 
 
 def _candidates(report: Report, most: int | None) -> list[str]:

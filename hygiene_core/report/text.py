@@ -15,6 +15,7 @@ from hygiene_core.model.text import plain
 from hygiene_core.report.figures import (
     CLASS_ORDER,
     UNKNOWN,
+    WARM_LISTED,
     age,
     attention_sentence,
     biggest_candidates,
@@ -29,6 +30,7 @@ from hygiene_core.report.figures import (
     size,
     unseen,
     verdict_counts,
+    warm,
     words,
 )
 from hygiene_core.report.layout import Column, Ink, Painted, table, wrap
@@ -118,7 +120,7 @@ def _top(page: _Page) -> list[str]:
         name if hostname in {"", name} else f"{name} ({hostname})",
         report.status.upper(),
         local_time(report.ended_at, page.zone),
-        "Docker Engine not seen" if engine is None else f"Docker Engine {plain(engine.version, 60)}",
+        "Docker not seen" if engine is None else f"Docker {plain(engine.version, 60)}",
     ]
     lines = wrap(_INDENT.join(parts), page.width, rest=_INDENT)
     status = report.status.upper()
@@ -256,11 +258,13 @@ def _image_row(one: WarmImage) -> list[str | Painted]:
 
 
 def _warm(page: _Page) -> list[str]:
-    summary = page.report.summary
-    rows = [_builder_row(one) for one in summary.warm_builders]
-    rows += [_image_row(one) for one in summary.warm_images]
+    builders, images, more = warm(page.report, WARM_LISTED)
+    rows = [_builder_row(one) for one in builders] + [_image_row(one) for one in images]
+    if not rows:
+        return []
     columns = (Column(""), *[Column("", flexible=True)] * 3)
-    return [page.head("Kept warm"), *table(columns, rows, page.width, page.ink)] if rows else []
+    lines = [page.head("Kept warm"), *table(columns, rows, page.width, page.ink)]
+    return [*lines, f"{_INDENT}and {more:,} more, all as they should be"] if more else lines
 
 
 def _resources(page: _Page, most: int | None) -> list[str]:

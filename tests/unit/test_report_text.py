@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from hygiene_core.decide.findings import FindingCode
-from hygiene_core.model.report import Severity, Status
+from hygiene_core.model.report import Severity, Status, WarmBuilder, WarmImage
 from hygiene_core.report.figures import SECTION_INCOMPLETE
+from hygiene_core.report.markdown import render as render_markdown
 from hygiene_core.report.text import render, render_attention
 from hygiene_core.testing import GIB, finding, image, judged, report, volume
 from tests.unit.report_scenes import SCENES, SUMMER, WEST
@@ -126,6 +127,21 @@ def test_a_candidate_of_unknown_size_stands_last_as_unknown():
     first = next(number for number, line in enumerate(lines) if "FREES" in line)
     assert "app:1" in lines[first + 1]
     assert lines[first + 2].split()[:3] == ["unknown", "volume", "nfs-share-of-the-team"]
+
+
+def test_a_glob_that_keeps_hundreds_does_not_fill_the_page():
+    there = [
+        WarmImage(name=f"odoo:{number}", present=True, id=f"sha256:{number:064}") for number in range(300)
+    ]
+    gone = WarmImage(name="odoo:gone", present=False)
+    stopped = WarmBuilder(name="stopped", state="exited")
+    told = report(summary={"warm_builders": (stopped,), "warm_images": (*there, gone)})
+    for shown in (render(told, zone=UTC), render_markdown(told, zone=UTC)):
+        assert "odoo:gone" in shown
+        assert "stopped" in shown
+        assert "288 more, all as they should be" in shown
+        assert "odoo:11" in shown
+        assert "odoo:12" not in shown
 
 
 def test_wide_letters_keep_the_columns():
