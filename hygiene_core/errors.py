@@ -31,6 +31,7 @@ __all__ = [
     "EXIT_ATTENTION",
     "EXIT_INCOMPLETE",
     "EXIT_OK",
+    "EXIT_UNREACHABLE",
     "ConfigProblem",
     "EnginePermission",
     "EngineProtocol",
@@ -53,6 +54,7 @@ __all__ = [
 
 EXIT_OK = 0
 EXIT_INCOMPLETE = 4
+EXIT_UNREACHABLE = 6
 EXIT_ATTENTION = 8
 
 

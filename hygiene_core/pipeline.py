@@ -63,6 +63,13 @@ class Run:
     report: Report | None = None
     recorded: Recorded | None = None
 
+    @property
+    def finished(self) -> Report:
+        """The report of a run that came through its stages."""
+        if self.report is None:
+            raise ValueError("the run has no report yet")
+        return self.report
+
 
 Stage: TypeAlias = Callable[[Run, Tools], Run]
 
@@ -93,7 +100,7 @@ def chains(run: Run, wanted: str) -> tuple[Chain, ...]:
     if not found:
         raise UnknownResource(
             f"no resource of this host is called {wanted!r}, nor does an id begin so.",
-            next_step="Names stand in: hygiene report --all",
+            next_step="The names: hygiene resources",
         )
     return tuple(explain(resource, run.observation, run.context) for resource in found)
 

@@ -45,6 +45,7 @@ def explain(resource: Resource, observation: Observation, context: Context) -> C
             Weighed(
                 rule=rule.id,
                 asks=rule.asks,
+                would_give=rule.verdict,
                 verdict=None if detail is None else rule.verdict,
                 detail="no" if detail is None else detail,
             )

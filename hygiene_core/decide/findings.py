@@ -177,7 +177,7 @@ def _reclaimable(summary: Summary, context: Context) -> list[Finding]:
             figure=figure,
             limit=limit,
             unit="bytes",
-            next_step="hygiene report --verdict candidate",
+            next_step="hygiene resources --verdict candidate",
         )
     ]
 

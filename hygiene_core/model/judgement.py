@@ -54,10 +54,14 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """One rule's answer in an explanation; `verdict` is `None` where the rule did not apply."""
+    """One rule's answer in an explanation.
+
+    `would_give` is the verdict that the rule stands for; `verdict` is the same if it spoke, else `None`.
+    """
 
     rule: str
     asks: str
+    would_give: Verdict
     verdict: Verdict | None
     detail: str
 
