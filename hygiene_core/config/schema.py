@@ -1,0 +1,175 @@
+"""What `hygiene.toml` may hold, as pydantic models: the parser and the published schema, and nothing else.
+
+Import this lazily: `hygiene --help` must not pay for pydantic. Every field's description is the text that
+`docs/reference/config.md` and the JSON schema give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic_core import PydanticCustomError
+
+from hygiene_core.config import rules, units
+
+__all__ = ["AgesTable", "BudgetTable", "EvidenceTable", "File", "HostTable", "LimitsTable", "ProtectTable"]
+
+PROBLEM = "hygiene"
+"""The type of every error that carries a message of our own."""
+
+
+def _reads(parse: Callable[[Any], Any]) -> BeforeValidator:
+    """Our own parser as a validator: its message reaches the person unchanged."""
+
+    def read(value: Any) -> Any:
+        try:
+            return parse(value)
+        except units.UnitProblem as problem:
+            raise PydanticCustomError(PROBLEM, "{said}", {"said": str(problem)}) from None
+
+    return BeforeValidator(read)
+
+
+def _text(pattern: str, *examples: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples)})
+
+
+Size = Annotated[int, _reads(units.parse_size), _text(units.SIZE_PATTERN, "20GiB", "500MB")]
+Duration = Annotated[timedelta, _reads(units.parse_duration), _text(units.DURATION_PATTERN, "168h", "7d")]
+Percent = Annotated[
+    float,
+    _reads(units.parse_percent),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
+]
+Glob = Annotated[str, _reads(rules.parse_glob), _text(r"\S", "odoo-docker:verify-*")]
+LabelGlob = Annotated[str, _reads(rules.parse_label), _text(r"^[^=\s]", "keep", "owner=release*")]
+Socket = Annotated[str, _reads(rules.parse_socket), _text(r"^unix:///.", "unix:///var/run/docker.sock")]
+Directory = Annotated[str, _reads(rules.parse_directory), _text(r"^/.", "/var/lib/docker")]
+Transport = Annotated[str, _reads(rules.parse_transport), WithJsonSchema({"const": "local"})]
+RootName = Annotated[str, _reads(rules.parse_name), _text(rules.NAME_PATTERN, "lane-1")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ProtectTable(_Table):
+    """What is never touched: names and shell-style globs (`*`, `?`, `[abc]`), compared case-sensitively."""
+
+    builders: list[Glob] = Field([], description="Warm builders, by the name that buildx gives them.")
+    images: list[Glob] = Field([], description="Warm images: tag, repository, digest reference or id.")
+    volumes: list[Glob] = Field([], description="Volumes by name.")
+    containers: list[Glob] = Field([], description="Containers by name or id.")
+    labels: list[LabelGlob] = Field([], description="Whatever carries one of these labels: key or key=value.")
+
+
+class LimitsTable(_Table):
+    """When a report needs attention. A limit that is left out is not judged."""
+
+    min_free: Size | None = Field(None, description="Free bytes the Engine's data root has to keep.")
+    min_free_inodes_percent: Percent | None = Field(
+        None, description="Share of free inodes every measured filesystem has to keep."
+    )
+    max_reclaimable: Size | None = Field(None, description="The most that Docker may hold reclaimable.")
+    max_state: Size | None = Field(None, description="The most that the kit's own evidence may take.")
+
+
+class AgesTable(_Table):
+    """How long something was idle, by our own evidence, before a rule lets it go.
+
+    An age that is left out lets go of nothing of that kind.
+    """
+
+    grace: Duration = Field(
+        timedelta(hours=168), description="Holds for everything, from the last change that we saw."
+    )
+    dangling_image: Duration | None = Field(None, description="Untagged images that nothing uses.")
+    tagged_image: Duration | None = Field(
+        None, description="Tagged images that nothing uses; needs use to be followed all that time."
+    )
+    stopped_container: Duration | None = Field(None, description="Containers that do not run.")
+    anonymous_volume: Duration | None = Field(None, description="Anonymous volumes that nothing mounts.")
+    orphan_builder: Duration | None = Field(
+        None, description="What is left of a BuildKit builder that is gone: its container or state volume."
+    )
+
+
+class BudgetTable(_Table):
+    """The build cache one builder may keep."""
+
+    max: Size = Field(description="The cache is pruned down to this size, least recently used first.")
+    reserved: Size | None = Field(
+        None, description="Never pruned below this size; at most 0.8 of max. Left out: half of max."
+    )
+    min_age: Duration = Field(
+        timedelta(hours=168), description="A record used more lately than this is never pruned."
+    )
+    allow_small_budget: bool = Field(
+        default=False, description="Has to be true for a max under 1 GiB, which makes most builds start cold."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> BudgetTable:
+        if said := rules.budget_problem(self.max, self.reserved, allow_small=self.allow_small_budget):
+            raise PydanticCustomError(PROBLEM, "{said}", {"said": said})
+        return self
+
+
+class RunnerRootTable(_Table):
+    """A directory that holds a GitHub Actions runner."""
+
+    name: RootName = Field(description="What reports call it.")
+    path: Directory = Field(description="Where the runner is installed.")
+
+
+class DeadlinesTable(_Table):
+    """The longest that each probe may take, from its first byte to its last."""
+
+    engine: Duration = Field(timedelta(seconds=10), description="Version and identity of the Engine.")
+    images: Duration = Field(timedelta(seconds=60), description="The images and their layers.")
+    containers: Duration = Field(timedelta(seconds=30), description="The containers and what they mount.")
+    volumes: Duration = Field(
+        timedelta(seconds=120), description="The volumes; the Engine walks their files."
+    )
+    build_cache: Duration = Field(timedelta(seconds=60), description="The records of the build cache.")
+
+
+class HostTable(_Table):
+    """One machine with one Docker Engine."""
+
+    docker: Socket = Field(description="The Engine's socket.")
+    transport: Transport = Field("local", description="How the host is reached.")
+    data_root: Directory | None = Field(
+        None, description="Where the Engine's data root is seen from here. Left out: where the Engine says."
+    )
+    protect: ProtectTable = Field(default_factory=ProtectTable)
+    limits: LimitsTable = Field(default_factory=LimitsTable)
+    ages: AgesTable = Field(default_factory=AgesTable)
+    budgets: dict[str, BudgetTable] = Field(
+        default_factory=dict,
+        description="One table for each builder, by its name; `embedded` is the Engine's.",
+    )
+    runner_roots: list[RunnerRootTable] = Field(
+        default_factory=list, description="The runners of this host, one `[[...]]` table each."
+    )
+    deadlines: DeadlinesTable = Field(default_factory=DeadlinesTable)
+
+
+class EvidenceTable(_Table):
+    """Where evidence is kept."""
+
+    directory: Directory | None = Field(
+        None,
+        description="The state directory; `HYGIENE_STATE_DIR` goes first. "
+        "Left out: /var/lib/hygiene for root, the user's state directory otherwise.",
+    )
+
+
+class File(_Table):
+    """Everything that hygiene.toml may hold."""
+
+    hosts: dict[str, HostTable] = Field(description="One table for each host, by the name it is to have.")
+    evidence: EvidenceTable = Field(default_factory=EvidenceTable)
