@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from tests.unit.report_scenes import SCENES
+from tests.unit.report_snapshots import DIRECTORY
+from tests.unit.test_report_text import QUIET
+
+
+def test_every_scene_is_reviewed_in_every_format_and_no_file_is_left_over():
+    """syrupy cannot see that a file of a deleted scene is stale: it relates files to tests that ran."""
+    wanted = {f"text/{scene}-{width}.txt" for scene in SCENES for width in (80, 120)}
+    wanted |= {f"attention/{scene}.txt" for scene in SCENES if scene not in QUIET}
+    wanted |= {f"markdown/{scene}.md" for scene in SCENES}
+    wanted |= {f"json/{scene}.json" for scene in SCENES if scene != "thousands"}
+    assert {str(path.relative_to(DIRECTORY)) for path in DIRECTORY.rglob("*.*")} == wanted
