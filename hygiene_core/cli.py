@@ -1,6 +1,6 @@
 """The command line: each verb runs stages of the pipeline, or reads what they stored. No logic is here.
 
-Imports stand inside the verbs on purpose: `hygiene --help` loads none of pydantic, DuckDB, rich or the probes.
+Imports stand inside the verbs on purpose: `hygiene --help` loads no pydantic, DuckDB, rich or probe.
 """
 
 # ruff: noqa: PLC0415 - lazy imports, see above; FBT is how typer declares a flag
@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["app", "main"]
 
-EXIT_CODES = """Exit codes: 0 done or nothing to do; 2 usage or configuration; 3 refused; 4 incomplete, partial
-or unknown outcome; 5 busy or locked; 6 host or Engine unreachable (also when a report of the rest was
-printed); 7 evidence problem; 8 attention (only with --fail-on attention); 130, 143 ended by a signal."""
+EXIT_CODES = """Exit codes: 0 done or nothing to do; 2 usage or configuration; 3 refused;
+4 incomplete, partial or unknown outcome; 5 busy or locked; 6 host or Engine unreachable (also when a
+report of the rest was printed); 7 evidence problem; 8 attention (only with --fail-on attention);
+130, 143 ended by a signal."""
 
 
 def _group(name: str, purpose: str) -> typer.Typer:

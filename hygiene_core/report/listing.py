@@ -37,7 +37,7 @@ def listing(
     return Table(_COLUMNS, tuple(_cells(row) for row in rows))
 
 
-def _word(words: type[Kind] | type[Verdict], given: str) -> Kind | Verdict:
+def _word(words: type[Kind | Verdict], given: str) -> Kind | Verdict:
     try:
         return words(given)
     except ValueError:

@@ -112,7 +112,9 @@ def test_decide_and_model_are_pure(path: Path):
     assert "datetime.now" not in path.read_text()
 
 
-@pytest.mark.parametrize("heavy", ["pydantic", "duckdb", "docker", "asyncssh", "textual", "rich", "nox", "http.client"])
+@pytest.mark.parametrize(
+    "heavy", ["pydantic", "duckdb", "docker", "asyncssh", "textual", "rich", "nox", "http.client"]
+)
 def test_help_loads_nothing_heavy(heavy: str):
     code = (
         "import sys; from hygiene_core.cli import app\n"
