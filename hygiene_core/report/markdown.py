@@ -60,7 +60,7 @@ def markdown_cell(text: str, limit: int = _NAME_LIMIT) -> str:
     return f"{fence}{air}{shown}{air}{fence}"
 
 
-def markdown_text(text: str, limit: int = _TEXT_LIMIT) -> str:
+def markdown_text(text: str, limit: int | None = _TEXT_LIMIT) -> str:
     """A sentence that may quote a host, as running text in which nothing is markup, a link or a mention."""
     escaped = _MARKUP.sub(_escape, plain(text, limit).strip())
     return _LINKED.sub(lambda found: found.group() + _BREAK, escaped)
@@ -247,4 +247,4 @@ def _candidates(report: Report, most: int | None) -> list[str]:
 def _foot(report: Report) -> list[str]:
     policy = report.policy
     source = markdown_cell(policy.source) if policy.source else "built-in defaults"
-    return [f"Policy {source}: {markdown_text(policy.sentence)}"]
+    return [f"Policy {source}: {markdown_text(policy.sentence, None)}"]

@@ -43,6 +43,7 @@ CANDIDATES = 10
 _NARROWEST = 60
 _WIDE = 100
 _NAME_LIMIT = 300
+_TEXT_LIMIT = 1000
 _INDENT = "  "
 _STATUS_INK = {Status.HEALTHY: "good", Status.ATTENTION: "warn", Status.INCOMPLETE: "bad"}
 _SEVERITY_INK = {Severity.CRITICAL: "bad", Severity.WARNING: "warn", Severity.INFO: ""}
@@ -141,23 +142,23 @@ def _finding(page: _Page, found: Finding) -> list[str]:
     word = found.severity.upper() if found.severity is Severity.CRITICAL else found.severity.value
     lead = f"{_INDENT}{word:<8}  "
     rest = " " * len(lead)
-    message = plain(found.message)
+    message = plain(found.message, _TEXT_LIMIT)
     subject = plain(found.subject or "", _NAME_LIMIT)
     named = "" if subject in message else f"{subject}: "
-    lines = wrap(f"{named}{message} [{plain(found.code)}]", page.width, first=lead)
+    lines = wrap(f"{named}{message} [{plain(found.code, _TEXT_LIMIT)}]", page.width, first=lead)
     lines[0] = lines[0].replace(word, page.ink(word, _SEVERITY_INK[found.severity]), 1)
     figure, limit = compared(found)
     if figure:
         lines += wrap(f"{figure} against a limit of {limit}" if limit else figure, page.width, first=rest)
     if found.next_step:
-        lines += wrap(plain(found.next_step), page.width, first=f"{rest}Next: ")
+        lines += wrap(plain(found.next_step, _TEXT_LIMIT), page.width, first=f"{rest}Next: ")
     return lines
 
 
 def _unseen(page: _Page) -> list[str]:
     lines = []
     for names, availability, reason in unseen(page.report):
-        told = f"{', '.join(words(name) for name in names)}: {availability}: {plain(reason)}"
+        told = f"{', '.join(words(name) for name in names)}: {availability}: {plain(reason, _TEXT_LIMIT)}"
         lines += wrap(told, page.width, first=_INDENT, rest=_INDENT * 2)
     return [page.head("Not seen, or not in full [SECTION_INCOMPLETE]"), *lines] if lines else []
 
@@ -188,7 +189,7 @@ def _disk(page: _Page) -> list[str]:
         lines += table(columns, rows, page.width, page.ink)
     if report.summary.free_disk_bytes is None:
         engine = report.host.engine
-        why = plain(engine.data_root_reason or "") if engine else ""
+        why = plain(engine.data_root_reason or "", _TEXT_LIMIT) if engine else ""
         told = f"Free disk of Docker's data root: {UNKNOWN}{f' ({why})' if why else ''}."
         lines += wrap(told, page.width, first=_INDENT)
     return lines
@@ -316,7 +317,7 @@ def _foot(page: _Page) -> list[str]:
         proven = (
             "proven"
             if engine.proven_data_root
-            else f"not proven ({plain(engine.data_root_reason or UNKNOWN)})"
+            else f"not proven ({plain(engine.data_root_reason or UNKNOWN, _TEXT_LIMIT)})"
         )
         told = f"API {plain(engine.api_used, 20)}, {store or UNKNOWN}, data root {root} {proven}"
         rows.insert(0, ("Engine", told))

@@ -31,7 +31,7 @@ from hygiene_core.testing import (
     volume,
 )
 
-__all__ = ["HOSTILE_TEXTS", "SCENES", "SUMMER", "WEST"]
+__all__ = ["ENDLESS", "HOSTILE_TEXTS", "SCENES", "SUMMER", "WEST"]
 
 SUMMER = timezone(timedelta(hours=2), "CEST")
 WEST = timezone(timedelta(hours=-12))
@@ -56,8 +56,8 @@ HOSTILE_TEXTS = (
     "\udc80\udcff",
     " ",
     "",
-    "x" * 65_536,
 )
+ENDLESS = "x" * 65_536
 
 _WARM = {
     "warm_builders": (

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from hygiene_core.model.text import plain
 from hygiene_core.report.markdown import markdown_cell, markdown_text, render
 from hygiene_core.testing import finding, image, judged, report, volume
-from tests.unit.report_scenes import HOSTILE_TEXTS, SCENES, SUMMER
+from tests.unit.report_scenes import ENDLESS, HOSTILE_TEXTS, SCENES, SUMMER
 from tests.unit.report_snapshots import MarkdownSnapshot
 
 GITHUB_LIKE = MarkdownIt("gfm-like")
@@ -63,7 +63,7 @@ def test_every_candidate_has_its_row():
     assert details.count("<tr>") == 1 + len(HOSTILE_TEXTS)
 
 
-@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+@pytest.mark.parametrize("text", [*HOSTILE_TEXTS, ENDLESS])
 def test_a_cell_is_one_code_span_that_says_the_text(text):
     table = f"| a | b |\n| --- | --- |\n| {markdown_cell(text)} | end |\n"
     row = GITHUB_LIKE.render(table).split("<tbody>")[1]
@@ -74,7 +74,7 @@ def test_a_cell_is_one_code_span_that_says_the_text(text):
     assert said == (plain(text, 200).replace("\\|", r"\\x7c") if text else "(empty)")
 
 
-@pytest.mark.parametrize("text", HOSTILE_TEXTS)
+@pytest.mark.parametrize("text", [*HOSTILE_TEXTS, ENDLESS])
 def test_a_sentence_is_text_and_says_the_text(text):
     quoted = f"It says {markdown_text(text)} here."
     assert tags(quoted) <= {"p"}

@@ -17,7 +17,7 @@ from hygiene_core.report.figures import SECTION_INCOMPLETE
 from hygiene_core.report.markdown import render as render_markdown
 from hygiene_core.report.text import render, render_attention
 from hygiene_core.testing import GIB, finding, image, judged, report, volume
-from tests.unit.report_scenes import SCENES, SUMMER, WEST
+from tests.unit.report_scenes import ENDLESS, SCENES, SUMMER, WEST
 from tests.unit.report_snapshots import AttentionSnapshot, TextSnapshot
 
 ESCAPE = re.compile("\x1b\\[[0-9;]*m")
@@ -69,6 +69,18 @@ def test_host_text_never_reaches_the_terminal_as_control():
     assert r"\x1b[2J\x1b]52;c;AAAA\x07" in shown
     assert "[bold red]x[/bold red]" in shown
     shown.encode("utf-8")
+
+
+def test_endless_text_does_not_fill_the_page():
+    told = report(
+        judged(image("a", tags=(ENDLESS,)), detail=ENDLESS),
+        findings=[finding(ENDLESS, message=ENDLESS, subject=ENDLESS, next_step=ENDLESS)],
+        unavailable={"volumes": ENDLESS},
+    )
+    for width in (80, 120):
+        lines = render(told, width=width, zone=UTC).splitlines()
+        assert len(lines) < 120
+        assert max(map(cell_len, lines)) <= width
 
 
 def test_unknown_is_never_shown_as_zero():
