@@ -50,6 +50,8 @@ def _problem(kind: str, location: Location, found: Any) -> Problem:
             message = f"unknown key; {rules.nearest(str(location[-1]), known)}"
         case "missing":
             message = _MISSING.get(str(location[-1]), "is missing")
+        case "too_short":
+            message = _NO_HOST
         case "model_type" | "dict_type":
             message = f"must be a table, not {what(value)}"
         case "list_type":
@@ -74,8 +76,6 @@ def _known_keys(location: Location) -> list[str]:
 
 def problems_of(made: File) -> Iterator[Problem]:
     """What is wrong between values that are each right."""
-    if not made.hosts:
-        yield Problem(("hosts",), _NO_HOST)
     for name, table in made.hosts.items():
         if said := rules.name_problem(name):
             yield Problem(("hosts", name), said)

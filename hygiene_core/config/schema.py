@@ -10,7 +10,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from hygiene_core.config import rules, units
@@ -34,11 +41,23 @@ def _reads(parse: Callable[[Any], Any]) -> BeforeValidator:
 
 
 def _text(pattern: str, *examples: str) -> WithJsonSchema:
-    return WithJsonSchema({"type": "string", "pattern": pattern, "examples": list(examples)})
+    shape: dict[str, Any] = {"type": "string", "pattern": pattern}
+    return WithJsonSchema(shape | {"examples": list(examples)} if examples else shape)
+
+
+def _span(default: str, description: str) -> Any:
+    """A duration with a default, which the schema is to spell as a person would write it."""
+    return Field(
+        units.parse_duration(default), description=description, json_schema_extra={"default": default}
+    )
 
 
 Size = Annotated[int, _reads(units.parse_size), _text(units.SIZE_PATTERN, "20GiB", "500MB")]
-Duration = Annotated[timedelta, _reads(units.parse_duration), _text(units.DURATION_PATTERN, "168h", "7d")]
+Duration = Annotated[
+    timedelta,
+    _reads(units.parse_duration),
+    _text(units.DURATION_PATTERN, "168h", "7d"),
+]
 Percent = Annotated[
     float,
     _reads(units.parse_percent),
@@ -47,9 +66,12 @@ Percent = Annotated[
 Glob = Annotated[str, _reads(rules.parse_glob), _text(r"\S", "odoo-docker:verify-*")]
 LabelGlob = Annotated[str, _reads(rules.parse_label), _text(r"^[^=\s]", "keep", "owner=release*")]
 Socket = Annotated[str, _reads(rules.parse_socket), _text(r"^unix:///.", "unix:///var/run/docker.sock")]
-Directory = Annotated[str, _reads(rules.parse_directory), _text(r"^/.", "/var/lib/docker")]
+Directory = Annotated[str, _reads(rules.parse_directory), _text(r"^/.")]
 Transport = Annotated[str, _reads(rules.parse_transport), WithJsonSchema({"const": "local"})]
 RootName = Annotated[str, _reads(rules.parse_name), _text(rules.NAME_PATTERN, "lane-1")]
+
+
+_NAMED: dict[str, Any] = {"propertyNames": {"pattern": rules.NAME_PATTERN}}
 
 
 class _Table(BaseModel):
@@ -83,9 +105,7 @@ class AgesTable(_Table):
     An age that is left out lets go of nothing of that kind.
     """
 
-    grace: Duration = Field(
-        timedelta(hours=168), description="Holds for everything, from the last change that we saw."
-    )
+    grace: Duration = _span("168h", "Holds for everything, from the last change that we saw.")
     dangling_image: Duration | None = Field(None, description="Untagged images that nothing uses.")
     tagged_image: Duration | None = Field(
         None, description="Tagged images that nothing uses; needs use to be followed all that time."
@@ -104,9 +124,7 @@ class BudgetTable(_Table):
     reserved: Size | None = Field(
         None, description="Never pruned below this size; at most 0.8 of max. Left out: half of max."
     )
-    min_age: Duration = Field(
-        timedelta(hours=168), description="A record used more lately than this is never pruned."
-    )
+    min_age: Duration = _span("168h", "A record used more lately than this is never pruned.")
     allow_small_budget: bool = Field(
         default=False, description="Has to be true for a max under 1 GiB, which makes most builds start cold."
     )
@@ -122,19 +140,17 @@ class RunnerRootTable(_Table):
     """A directory that holds a GitHub Actions runner."""
 
     name: RootName = Field(description="What reports call it.")
-    path: Directory = Field(description="Where the runner is installed.")
+    path: Directory = Field(examples=["/srv/runners/lane-1"], description="Where the runner is installed.")
 
 
 class DeadlinesTable(_Table):
     """The longest that each probe may take, from its first byte to its last."""
 
-    engine: Duration = Field(timedelta(seconds=10), description="Version and identity of the Engine.")
-    images: Duration = Field(timedelta(seconds=60), description="The images and their layers.")
-    containers: Duration = Field(timedelta(seconds=30), description="The containers and what they mount.")
-    volumes: Duration = Field(
-        timedelta(seconds=120), description="The volumes; the Engine walks their files."
-    )
-    build_cache: Duration = Field(timedelta(seconds=60), description="The records of the build cache.")
+    engine: Duration = _span("10s", "Version and identity of the Engine.")
+    images: Duration = _span("60s", "The images and their layers.")
+    containers: Duration = _span("30s", "The containers and what they mount.")
+    volumes: Duration = _span("120s", "The volumes; the Engine walks their files.")
+    build_cache: Duration = _span("60s", "The records of the build cache.")
 
 
 class HostTable(_Table):
@@ -143,13 +159,16 @@ class HostTable(_Table):
     docker: Socket = Field(description="The Engine's socket.")
     transport: Transport = Field("local", description="How the host is reached.")
     data_root: Directory | None = Field(
-        None, description="Where the Engine's data root is seen from here. Left out: where the Engine says."
+        None,
+        examples=["/var/lib/docker"],
+        description="Where the Engine's data root is seen from here. Left out: where the Engine says.",
     )
     protect: ProtectTable = Field(default_factory=ProtectTable)
     limits: LimitsTable = Field(default_factory=LimitsTable)
     ages: AgesTable = Field(default_factory=AgesTable)
     budgets: dict[str, BudgetTable] = Field(
         default_factory=dict,
+        json_schema_extra=_NAMED,
         description="One table for each builder, by its name; `embedded` is the Engine's.",
     )
     runner_roots: list[RunnerRootTable] = Field(
@@ -163,6 +182,7 @@ class EvidenceTable(_Table):
 
     directory: Directory | None = Field(
         None,
+        examples=["/var/lib/hygiene"],
         description="The state directory; `HYGIENE_STATE_DIR` goes first. "
         "Left out: /var/lib/hygiene for root, the user's state directory otherwise.",
     )
@@ -171,5 +191,9 @@ class EvidenceTable(_Table):
 class File(_Table):
     """Everything that hygiene.toml may hold."""
 
-    hosts: dict[str, HostTable] = Field(description="One table for each host, by the name it is to have.")
+    hosts: dict[str, HostTable] = Field(
+        min_length=1,
+        json_schema_extra=_NAMED,
+        description="One table for each host, by the name it is to have.",
+    )
     evidence: EvidenceTable = Field(default_factory=EvidenceTable)

@@ -17,7 +17,7 @@ ROOMS = {
     "model": set(),
     "errors": set(),
     "clock": set(),
-    "config": set(),
+    "config": {"decide"},
     "decide": set(),
     "host": set(),
     "transport": {"host"},

@@ -1,0 +1,129 @@
+"""What the kit says about configurations: a starter file, the published schema, and what a file comes to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hygiene_core.config import rules
+from hygiene_core.config.load import load, usual_places
+from hygiene_core.config.units import UnitProblem
+from hygiene_core.decide.sentence import sentence
+from hygiene_core.errors import ConfigProblem
+from hygiene_core.model.text import plain
+
+__all__ = ["check_lines", "init_text", "json_schema"]
+
+_STARTER = """\
+# hygiene.toml: one host. Check it with: hygiene config check --config hygiene.toml
+# Every key is described in docs/reference/config.md. What is commented out is not set.
+
+[hosts.{table}]
+docker = {docker}
+# data_root = "/var/lib/docker"  # where the Engine's data root is seen from here, if not where it says
+
+# Never touched: names and globs. A builder or image without a glob also has to be there.
+[hosts.{table}.protect]
+builders = []    # warm BuildKit builders, such as "odoo-docker"
+images = []      # warm images, such as "odoo-docker:verify-*"
+volumes = []
+containers = []
+labels = []      # "key" or "key=value"
+
+# When a report asks for attention. A limit that is not set is not judged.
+[hosts.{table}.limits]
+# min_free = "50GiB"
+# min_free_inodes_percent = 10
+# max_reclaimable = "100GiB"
+# max_state = "2GiB"
+
+# How long something was idle, as we saw it, before a rule lets it go. Without an age nothing goes.
+[hosts.{table}.ages]
+grace = "168h"
+# dangling_image = "168h"
+# tagged_image = "720h"
+# stopped_container = "168h"
+# anonymous_volume = "168h"
+# orphan_builder = "168h"
+
+# How much build cache a builder keeps; "embedded" is the Engine's own builder.
+# [hosts.{table}.budgets.embedded]
+# max = "20GiB"
+# reserved = "8GiB"
+# min_age = "168h"
+
+# [[hosts.{table}.runner_roots]]
+# name = "lane-1"
+# path = "/path/of/the/runner"
+
+# Where evidence is kept, if not in the usual place.
+# [evidence]
+# directory = "/var/lib/hygiene"
+"""
+
+
+def check_lines(path: Path | None, environ: Mapping[str, str]) -> list[str]:
+    """What the configuration in use comes to: its file, its hosts, each policy as a sentence, the warnings.
+
+    Raises:
+        ConfigProblem: it cannot be used.
+    """
+    configuration = load(path, environ)
+    if configuration.source is None:
+        places = " or ".join(plain(str(place)) for place in usual_places())
+        lines = [f"No configuration was found at {places}: built-in protective defaults."]
+    else:
+        lines = [f"{plain(configuration.source)} can be used."]
+    lines.append(f"Evidence is kept in {plain(configuration.state_directory)}.")
+    for host in configuration.hosts.values():
+        lines += [
+            f"host {host.name}: unix://{plain(host.docker_socket)}",
+            f"  {plain(sentence(host.policy))}",
+            f"  policy digest {host.policy.digest}",
+        ]
+    return lines + [f"warning: {warning}" for warning in configuration.warnings]
+
+
+def init_text(host_name: str, docker: str) -> str:
+    """A commented starter file that can be used as it stands.
+
+    Raises:
+        ConfigProblem: the name or the socket's address could not stand in a file.
+    """
+    if problem := rules.name_problem(host_name):
+        raise ConfigProblem(f"--host: {problem}. Nothing was written.")
+    try:
+        rules.parse_socket(docker)
+    except UnitProblem as problem:
+        raise ConfigProblem(f"--docker: {problem}. Nothing was written.") from None
+    # A bare key cannot hold a dot, and a printable JSON string is a TOML string too.
+    table = json.dumps(host_name) if "." in host_name else host_name
+    return _STARTER.format(table=table, docker=json.dumps(docker, ensure_ascii=False))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of `hygiene.toml`, published as `docs/reference/config.schema.json`."""
+    from hygiene_core.config.schema import File  # noqa: PLC0415 - pydantic loads only where it is needed
+
+    made: dict[str, Any] = _tidy(File.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hygiene.toml"} | made
+
+
+def _tidy(schema: Any, *, names: bool = False) -> Any:
+    """Without what TOML has not (null) and without titles that only repeat the key.
+
+    `names` says that the keys of `schema` are names of the file and not words of JSON schema.
+    """
+    if isinstance(schema, list):
+        return [_tidy(inner) for inner in schema if inner != {"type": "null"}]
+    if not isinstance(schema, dict):
+        return schema
+    tidied = {
+        key: _tidy(value, names=key in {"properties", "$defs"})
+        for key, value in schema.items()
+        if names or (key != "title" and not (key == "default" and value is None))
+    }
+    only = tidied.get("anyOf", [])
+    return only[0] | {key: tidied[key] for key in tidied if key != "anyOf"} if len(only) == 1 else tidied
