@@ -82,6 +82,12 @@ def _mask_short(text: str) -> str:
     return text
 
 
+@lru_cache(maxsize=8192)
+def _tells(key: str) -> bool:
+    """Whether a key's name says that its value is a secret."""
+    return _TELLING_KEY.search(key[-256:]) is not None
+
+
 def mask_text(text: str) -> str:
     """The text with secret-shaped values masked, cut after `MAX_TEXT` characters with a mark."""
     if len(text) <= MAX_TEXT:
@@ -91,7 +97,7 @@ def mask_text(text: str) -> str:
 
 def mask_value(key: str, value: str) -> str:
     """A value under a key: masked whole where the key's name says that it is a secret."""
-    if value and _TELLING_KEY.search(key):
+    if value and _tells(key):
         return MASKED
     return mask_text(value)
 

@@ -1,11 +1,11 @@
 """One read-only pass over a host: probes side by side, each with its own connection, deadline and section.
 
-Nothing here raises because of what the host does: every probe ends as a `Section`. All deadlines count from the
-start of the pass, so the pass ends within the longest of them, plus a moment, whatever hangs.
+Nothing here raises because of what the host does: every probe ends as a `Section`. All deadlines count from
+the start of the pass, so the pass ends within the longest of them, plus a moment, whatever hangs.
 
-Whether the Engine was restarted between two reads (which would join two inventories into one that never was) is
-told by a connection that is held open from the first request to the end: the kernel closes it when the process
-that accepted it dies. Nothing in the API tells one run of the Engine from the next.
+Whether the Engine was restarted between two reads (which would join two inventories into one that never was)
+is told by a connection that is held open from the first request to the end: the kernel closes it when the
+process that accepted it dies. Nothing in the API tells one run of the Engine from the next.
 """
 
 from __future__ import annotations
@@ -264,7 +264,7 @@ class _Pass:
             self._record(replace(outcome, section=section))
 
     def _close(self) -> None:
-        """Shut every socket that is still open: a probe that was given up ends, and so does the Engine's work."""
+        """Shut every socket that is still open: what was given up ends, at the Engine too."""
         for running in self._running.values():
             if running.client is not None:
                 running.client.close()

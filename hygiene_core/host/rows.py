@@ -5,7 +5,6 @@ Never an environment, a command or an argument: a field that is not listed is dr
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -32,7 +31,6 @@ __all__ = [
 
 _LARGEST = 2**63 - 1
 _LAST_SECOND = 253402300799  # of the year 9999, the last that a datetime holds
-_NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
 def _moment(value: Any) -> Any:
@@ -40,11 +38,14 @@ def _moment(value: Any) -> Any:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise ValueError("a time must be a string")  # noqa: TRY004 - pydantic reports ValueError per field
-    moment = datetime.fromisoformat(_NANOSECONDS.sub(r"\1", value))
+        raise ValueError("a time must be a string")  # noqa: TRY004 - pydantic reports ValueErrors by field
+    moment = datetime.fromisoformat(value)
     if moment.tzinfo is None:
-        raise ValueError("a time without its zone")
-    return None if moment.year <= 1 else moment.astimezone(UTC)
+        raise ValueError("a time needs its zone")
+    try:
+        return None if moment.year <= 1 else moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("a time out of range") from error
 
 
 Bytes = Annotated[int, Field(ge=-1, le=_LARGEST)]
@@ -57,10 +58,14 @@ Labels = dict[str, str]
 
 
 class Row(BaseModel):
+    """A row of an answer: exact types, unknown fields dropped."""
+
     model_config = ConfigDict(extra="ignore", strict=True, populate_by_name=False)
 
 
 class ImageRow(Row):
+    """One row of GET /images/json."""
+
     id: ImageId = Field(alias="Id")
     parent_id: str = Field("", alias="ParentId")
     tags: list[str] | None = Field(None, alias="RepoTags")
@@ -80,15 +85,21 @@ class ImageSizeRow(Row):
 
 
 class RootFS(Row):
+    """`RootFS` of an image inspect."""
+
     type: str = Field("", alias="Type")
     layers: list[str] | None = Field(None, alias="Layers")
 
 
 class ImageInspect(Row):
+    """GET /images/{id}/json: the layers only."""
+
     root_fs: RootFS | None = Field(None, alias="RootFS")
 
 
 class MountRow(Row):
+    """One of `Mounts` of a container."""
+
     type: str = Field("", alias="Type")
     name: str | None = Field(None, alias="Name")
     source: str | None = Field(None, alias="Source")
@@ -97,6 +108,8 @@ class MountRow(Row):
 
 
 class ContainerRow(Row):
+    """One row of GET /containers/json."""
+
     id: ContainerId = Field(alias="Id")
     names: list[str] | None = Field(None, alias="Names")
     image: str = Field("", alias="Image")
@@ -108,6 +121,8 @@ class ContainerRow(Row):
 
 
 class ContainerSizeRow(Row):
+    """`SizeRw` of one container in GET /system/df; an absent one is zero."""
+
     id: ContainerId = Field(alias="Id")
     size_rw: Bytes = Field(0, alias="SizeRw")
 
@@ -120,15 +135,21 @@ class ContainerTimes(Row):
 
 
 class ContainerInspect(Row):
+    """GET /containers/{id}/json: the times only."""
+
     state: ContainerTimes = Field(alias="State")
 
 
 class VolumeUsage(Row):
+    """`UsageData` of a volume in GET /system/df."""
+
     size: Bytes = Field(-1, alias="Size")
     references: Bytes = Field(-1, alias="RefCount")
 
 
 class VolumeRow(Row):
+    """One of `Volumes` of GET /volumes."""
+
     name: Name = Field(alias="Name")
     driver: str = Field("", alias="Driver")
     mountpoint: str | None = Field(None, alias="Mountpoint")
@@ -138,11 +159,15 @@ class VolumeRow(Row):
 
 
 class VolumeSizeRow(Row):
+    """One of `Volumes` of GET /system/df."""
+
     name: Name = Field(alias="Name")
     usage: VolumeUsage | None = Field(None, alias="UsageData")
 
 
 class CacheRow(Row):
+    """One of `BuildCache` of GET /system/df. The key of the parents has a leading space from API 1.42 on."""
+
     id: Name = Field(alias="ID")
     type: str = Field("", alias="Type")
     description: str = Field("", alias="Description")
@@ -157,11 +182,15 @@ class CacheRow(Row):
 
 
 class Component(Row):
+    """One of `Components` of GET /version."""
+
     name: str = Field("", alias="Name")
     version: str = Field("", alias="Version")
 
 
 class VersionRow(Row):
+    """GET /version."""
+
     version: str = Field(alias="Version")
     api_version: str = Field(alias="ApiVersion")
     api_minimum: str = Field("1.12", alias="MinAPIVersion")
@@ -171,6 +200,8 @@ class VersionRow(Row):
 
 
 class InfoRow(Row):
+    """GET /info."""
+
     id: str | None = Field(None, alias="ID")
     driver: str | None = Field(None, alias="Driver")
     driver_status: list[list[str]] | None = Field(None, alias="DriverStatus")
@@ -181,5 +212,7 @@ class InfoRow(Row):
 
 
 class Figure(Row):
+    """A usage object of GET /system/df from API 1.52 on; a zero counter is absent."""
+
     total: Bytes = Field(0, alias="TotalSize")
     reclaimable: Bytes | None = Field(None, alias="Reclaimable")

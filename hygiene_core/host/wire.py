@@ -166,7 +166,8 @@ def _unix(seconds: int | None) -> datetime | None:
 
 
 def _references(names: Sequence[str] | None) -> tuple[str, ...]:
-    return tuple(mask_text(name) for name in names or () if not name.startswith("<none>"))
+    """References as they are: they are identities, and none has the shape of a secret."""
+    return tuple(name for name in names or () if not name.startswith("<none>"))
 
 
 def _image(row: ImageRow) -> Image:
@@ -198,7 +199,7 @@ def _container(row: ContainerRow) -> Container:
         id=row.id,
         names=tuple(name.removeprefix("/") for name in row.names or ()),
         image_id=row.image_id,
-        image_name=mask_text(row.image),
+        image_name=row.image,
         state=row.state,
         created_at=_unix(row.created),
         mounts=tuple(map(_mount, row.mounts or ())),

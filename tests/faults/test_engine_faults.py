@@ -25,7 +25,7 @@ LONG = timedelta(seconds=30)
 
 
 def deadlines(limit: timedelta = LONG, **other: timedelta) -> Deadlines:
-    named = {name: limit for name in ("engine", "images", "containers", "volumes", "build_cache")}
+    named = dict.fromkeys(("engine", "images", "containers", "volumes", "build_cache"), limit)
     return Deadlines(**(named | other))
 
 
@@ -36,7 +36,7 @@ def look(fake: FakeEngine, **other: timedelta):
 @pytest.mark.parametrize("fault", [fake_engine.drip, fake_engine.drip_head, fake_engine.freeze])
 def test_a_server_that_never_ends_costs_no_more_than_the_deadline(fault):
     with FakeEngine({"/slow": fault}) as engine, EngineClient(engine.path, Deadline.after(SHORT)) as client:
-        with pytest.raises(EngineTimeout, match="GET /slow did not end within 0.3 s") as raised:
+        with pytest.raises(EngineTimeout, match=r"GET /slow did not end within 0\.3 s") as raised:
             client.get_json("/slow")
         assert raised.value.captured_bytes == client.received_bytes
         with pytest.raises(EngineTimeout, match="Connecting"):

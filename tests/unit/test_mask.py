@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hygiene_core.host.mask import MASKED, MAX_TEXT, mask_labels, mask_text, mask_value
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("RUN NPM_TOKEN=abc123 npm ci", "abc123"),
+        ("RUN export DB_PASSWORD='two words' && make", "two words"),
+        ('RUN curl -H "Authorization: Bearer s3cr3t-value" https://example.org', "s3cr3t-value"),
+        ("RUN curl -u deploy:hunter2 https://example.org", "hunter2"),
+        ("RUN mysql --password hunter2 -e x", "hunter2"),
+        ("RUN tool --api-key=k9", "k9"),
+        ("ARG AWS_SECRET_ACCESS_KEY=wJalrXUtnFEMI", "wJalrXUtnFEMI"),
+        ('{"client_secret": "v4lue"}', "v4lue"),
+        ("git clone https://robot:hunter2@git.example.org/x.git", "hunter2"),
+        ("git clone https://:hunter2@git.example.org/x.git", "hunter2"),
+        ("pushed with ghp_16C7e42F292c6912E7710c838347Ae178B4a", "ghp_16C7e42F292c6912E7710c838347Ae178B4a"),
+        ("github_pat_11ABCDEFG0abcdefghijkl_mnop", "github_pat_11ABCDEFG0abcdefghijkl_mnop"),
+        ("id AKIAIOSFODNN7EXAMPLE used", "AKIAIOSFODNN7EXAMPLE"),
+        (f"cookie {JWT}", JWT),
+        (f"RUN build x={HASH}", HASH),
+        (
+            "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\n-----END OPENSSH PRIVATE KEY-----",
+            "b3BlbnNz",
+        ),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow cut off", "MIIEow"),
+    ],
+)
+def test_secret_shaped_values_are_masked(text: str, secret: str):
+    shown = mask_text(text)
+    assert secret not in shown
+    assert MASKED in shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "evil[/foo]",
+        "$(id) \x1b[2J",
+        "mount / from exec /bin/sh -c apt-get update && apt-get install -y curl",
+        "RUN --mount=type=cache,target=/root/.cache/pip pip install -r requirements.txt",
+        "pulled from docker.io/library/debian@sha256:" + HASH,
+        "RUN ADD --checksum=sha256:" + HASH + " https://example.org/x /x",
+        HASH,
+        "https://example.org:8080/path?x=1",
+        "/home/runner/actions-runner/_work/monkey/donkey",
+        "keyserver hkp",
+        "local source for context",
+    ],
+)
+def test_other_text_is_kept_as_it_is(text: str):
+    assert mask_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("com.example.token", "x", MASKED),
+        ("NPM_TOKEN", "x", MASKED),
+        ("deploy-key", "x", MASKED),
+        ("password", "", ""),
+        ("hygiene.protect", "true", "true"),
+        ("com.docker.compose.config-hash", HASH, HASH),
+        ("org.opencontainers.image.authors", "a@example.org", "a@example.org"),
+        (
+            "o",
+            "addr=10.0.0.1,username=ci,password=hunter2,rw",
+            f"addr=10.0.0.1,username=ci,password={MASKED},rw",
+        ),
+    ],
+)
+def test_a_value_is_judged_by_its_key_too(key: str, value: str, shown: str):
+    assert mask_value(key, value) == shown
+    assert mask_labels({key: value}) == {key: shown}
+
+
+def test_no_labels_are_an_empty_mapping():
+    assert mask_labels(None) == {}
+
+
+def test_long_text_is_cut_with_a_mark_and_a_secret_at_the_cut_is_not_half_shown():
+    shown = mask_text("x" * 65536)
+    assert shown == "x" * MAX_TEXT + "… (cut)"
+    token = "ghp_" + "A1" * 18
+    assert "A1" not in mask_text("y" * (MAX_TEXT - 8) + " " + token + " z" * 5000)
+
+
+@given(
+    st.sampled_from(["TOKEN=", "password: ", "--secret ", "https://u:", "x_API_KEY="]),
+    st.text(string.ascii_letters + string.digits, min_size=12, max_size=40),
+    st.text(string.punctuation + string.whitespace + "é\x1b", max_size=30),
+)
+def test_a_secret_never_survives_what_stands_around_it(lead: str, secret: str, before: str):
+    assert secret not in mask_text(f"{before} {lead}{secret}@host after")
+
+
+@given(st.text(max_size=300))
+def test_masking_again_changes_nothing(text: str):
+    once = mask_text(text)
+    assert mask_text(once) == once
