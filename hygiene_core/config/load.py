@@ -165,7 +165,7 @@ def _stands(place: Path) -> bool:
 
 def _with_state_directory(configuration: Configuration, environ: Mapping[str, str]) -> Configuration:
     written = environ.get(STATE_VARIABLE)
-    name = "evidence.directory" if written is None else STATE_VARIABLE
+    name = "the state directory (evidence.directory)" if written is None else STATE_VARIABLE
     directory = configuration.state_directory
     if written is not None:
         try:

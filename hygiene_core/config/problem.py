@@ -41,10 +41,16 @@ def refusal(path: Path, problems: list[Problem]) -> ConfigProblem:
     next_step = f"hygiene config check --config {plain(shlex.quote(str(path)))}"
     if len(problems) == 1:
         return ConfigProblem(
-            f"{name}: {problems[0].text()}. Nothing was looked at. Then check it again:", next_step=next_step
+            f"{name}: {_ended(problems[0].text())} Nothing was looked at. Then check it again:",
+            next_step=next_step,
         )
     listed = "\n".join(f"  {problem.text()}" for problem in problems)
     return ConfigProblem(
         f"{name} has {len(problems)} problems. Nothing was looked at.\n{listed}\nThen check it again:",
         next_step=next_step,
     )
+
+
+def _ended(text: str) -> str:
+    """A problem as a whole sentence."""
+    return text if text.endswith(("?", ".")) else f"{text}."

@@ -30,7 +30,7 @@ __all__ = [
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_NAME_RULE = "1 to 63 of the characters A-Z a-z 0-9 . _ - and begins with a letter or a digit"
+_NAME_RULE = "a name is 1 to 63 of A-Z a-z 0-9 . _ - and begins with a letter or a digit"
 _PATTERN_LENGTH = 512
 _SMALLEST_BUDGET_BYTES = 2**30
 _RESERVE_NUMERATOR, _RESERVE_DENOMINATOR = 4, 5
@@ -59,7 +59,7 @@ def _string(value: object, example: str) -> str:
 
 def name_problem(name: str) -> str | None:
     """Why a name cannot be a host's, or `None`."""
-    return None if _NAME.fullmatch(name) else f"{shown(name)} is not a name; a name has {_NAME_RULE}"
+    return None if _NAME.fullmatch(name) else f"{shown(name)} is not a name; {_NAME_RULE}"
 
 
 def parse_name(value: object) -> str:
@@ -86,12 +86,17 @@ def parse_label(value: object) -> str:
     """A label as `key` or `key=value`, each side a name or a glob."""
     if isinstance(value, str) and value.startswith("="):
         raise UnitProblem(f"{shown(value)} has no key before the =")
-    return parse_glob(value)
+    label = parse_glob(value)
+    for side in label.split("=", 1):
+        # Key and value are compared apart, so that a class may not reach over the =.
+        if problem := _bracket_problem(side):
+            raise UnitProblem(f"{shown(label)} {problem}")
+    return label
 
 
 def matches_everything(pattern: str) -> bool:
-    """Whether a pattern matches any name at all."""
-    return not pattern.strip("*")
+    """Whether a pattern, or a label's two sides, match anything at all."""
+    return not any(side.strip("*") for side in pattern.split("=", 1))
 
 
 def _bracket_problem(pattern: str) -> str | None:

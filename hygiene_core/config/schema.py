@@ -63,7 +63,7 @@ Percent = Annotated[
     _reads(units.parse_percent),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
 ]
-Glob = Annotated[str, _reads(rules.parse_glob), _text(r"\S", "odoo-docker:verify-*")]
+Glob = Annotated[str, _reads(rules.parse_glob), _text(r"\S", "odoo-docker*")]
 LabelGlob = Annotated[str, _reads(rules.parse_label), _text(r"^[^=\s]", "keep", "owner=release*")]
 Socket = Annotated[str, _reads(rules.parse_socket), _text(r"^unix:///.", "unix:///var/run/docker.sock")]
 Directory = Annotated[str, _reads(rules.parse_directory), _text(r"^/.")]

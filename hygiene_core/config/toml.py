@@ -97,6 +97,9 @@ def parse(text: str) -> dict[str, Any]:
         raise _explained(text, str(error)) from None
     except RecursionError:
         raise NotReadable("it is nested too deeply") from None
+    except ValueError:
+        # CPython refuses to convert integers of thousands of digits, with an error that is not TOML's.
+        raise NotReadable("it holds a number of too many digits") from None
     if not tables:
         raise NotReadable("it is empty; `hygiene config init` writes a file to start from")
     return tables
@@ -112,7 +115,8 @@ def _explained(text: str, said: str) -> NotReadable:
     written = text.splitlines()[line - 1] if line else ""
     if _NULL.search(written):
         return NotReadable("TOML has no null; leave the key out", line)
-    return NotReadable(f"not TOML: {what[:1].lower()}{what[1:]}", line)
+    end = ", at the end of the file" if place and not line else ""
+    return NotReadable(f"not TOML: {what[:1].lower()}{what[1:]}{end}", line)
 
 
 def dotted(location: Location) -> str:

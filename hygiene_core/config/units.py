@@ -83,7 +83,7 @@ def _text(value: object, example: str, zero: str) -> str:
     if not isinstance(value, str):
         raise UnitProblem(f'must be text such as "{example}", not {what(value)}')
     if not value.strip():
-        raise UnitProblem(f'is empty; write for example "{example}", or leave the key out')
+        raise UnitProblem(f'is empty; write for example "{example}"')
     if any(not character.isascii() and character.isnumeric() for character in value):
         raise UnitProblem(f"{shown(value)} has digits other than 0 to 9")
     if value[0] in "-\N{MINUS SIGN}":
@@ -119,7 +119,7 @@ def parse_size(value: object) -> int:
         UnitProblem: it is not such a size, or it is zero.
     """
     example = "20GiB"
-    zero = '0 is not a size here, and never means "no limit"; leave the key out to set none'
+    zero = '0 is refused: it is no size, and never means "no limit"'
     size_bytes = _amount(_text(value, example, zero), _SIZE_UNITS, example)
     if size_bytes == 0:
         raise UnitProblem(zero)
@@ -135,7 +135,7 @@ def parse_duration(value: object) -> timedelta:
         UnitProblem: it is not such a duration, or it is zero.
     """
     example = "168h"
-    zero = "0 is not a duration here; leave the key out to set none"
+    zero = '0 is refused: it is no duration, and never means "at once"'
     text = _text(value, example, zero)
     if _ISO_8601.fullmatch(text):
         raise UnitProblem(f'{shown(text)} is an ISO 8601 duration; write for example "{example}"')

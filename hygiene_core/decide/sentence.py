@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hygiene_core.model.policy import Limits, Policy, Protect, is_glob
+from hygiene_core.model.policy import Budget, Limits, Policy, Protect, is_glob
 
 __all__ = ["sentence"]
 
@@ -71,10 +71,17 @@ def _let_go(policy: Policy) -> str:
 def _budgets(policy: Policy) -> str:
     if not policy.budgets:
         return "leave every build cache alone"
-    return "; ".join(
-        f"{builder} cache down to {_size(budget.max_bytes)}, never under {_size(budget.reserved_bytes)}, "
+    alike: dict[Budget, list[str]] = {}
+    for builder, budget in policy.budgets.items():
+        alike.setdefault(budget, []).append(builder)
+    return "; ".join(_budget(budget, builders) for budget, builders in alike.items())
+
+
+def _budget(budget: Budget, builders: list[str]) -> str:
+    caches = f"the {builders[0]} cache" if len(builders) == 1 else f"the caches of {_joined(builders)} each"
+    return (
+        f"prune {caches} down to {_size(budget.max_bytes)}, never under {_size(budget.reserved_bytes)}, "
         f"and no record used in the last {_span(budget.min_age)}"
-        for builder, budget in policy.budgets.items()
     )
 
 
