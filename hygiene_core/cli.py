@@ -145,6 +145,8 @@ def report(
     unrecorded: Annotated[bool, typer.Option("--unrecorded", help="Keep no evidence of this look.")] = False,
 ) -> None:
     """Look at a host, read-only, keep the evidence, and say what everything is and why."""
+    from hygiene_core.evidence.exit_record import exit_record
+
     configuration = _load(config_file)
     chosen = _host(configuration, host)
     if run is not None:
@@ -155,14 +157,16 @@ def report(
     store = _store(configuration)
     # DuckDB takes a tenth of a second to import, and the Engine is waited for anyway.
     threading.Thread(target=_import_duckdb, daemon=True).start()
-    with store.exit_record(chosen.name, "report") as record:
+    with exit_record(store.directory, chosen.name, "report") as record:
         made = _look(chosen, store, quiet=quiet)
-        record.status = _status(made, fail_on)
         record.run_id = made.run_id
+        record.exit_status = _status(made, fail_on)
         _print_report(made, output, every=every, quiet=quiet)
         if warning := store.publish().warning:
             terminal.message(warning)
-    raise typer.Exit(record.status)
+    if record.problem:
+        terminal.message(record.problem)
+    raise typer.Exit(record.exit_status)
 
 
 @app.command()
