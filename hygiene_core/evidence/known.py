@@ -1,0 +1,265 @@
+"""The index of known resources: what the next run remembers, read in milliseconds. Standard library only.
+
+    known/<host>.json      two lines of JSON: what it is about, and the entries by kind in columns
+
+It is rebuilt from the ledger whenever it is missing, damaged, or about another chain, and catches up where it
+is behind, so that it can be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hygiene_core.errors import EvidenceBroken
+from hygiene_core.evidence import files, record
+from hygiene_core.evidence.ledger import Head, Ledger
+from hygiene_core.model.known import Key, Known, Memory
+
+__all__ = ["KnownIndex", "anchor", "load", "save"]
+
+INDEX_VERSION = 1
+_MODE = 0o640
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownIndex:
+    """What is known of a host's resources after the segment `head`; `None` before the first."""
+
+    head: Head | None = None
+    last_run_at: datetime | None = None
+    entries: dict[Key, Known] = field(default_factory=dict)
+    fingerprints: dict[Key, str] = field(default_factory=dict)
+
+    @property
+    def memory(self) -> Memory:
+        """The memory that a new run begins with."""
+        return Memory(
+            entries=self.entries,
+            last_run_at=self.last_run_at,
+            last_sequence=self.head.seq if self.head else 0,
+        )
+
+    def moved_on(self, delta: record.Delta, head: Head, run_ended_at: datetime) -> KnownIndex:
+        """The index after one more run."""
+        entries, fingerprints = self.entries.copy(), self.fingerprints.copy()
+        for key in delta.gone:
+            entries.pop(key, None)
+            fingerprints.pop(key, None)
+        for key, (known, fingerprint) in delta.changed.items():
+            entries[key] = known
+            fingerprints[key] = fingerprint
+        return KnownIndex(head=head, last_run_at=run_ended_at, entries=entries, fingerprints=fingerprints)
+
+
+def load(directory: Path, ledger: Ledger) -> tuple[KnownIndex, bool]:
+    """The index at the ledger's head, and whether the stored file was not that and should be saved.
+
+    Raises:
+        EvidenceBroken: the ledger is shorter than the index, which must not happen unless segments were lost;
+            or the ledger cannot be read.
+    """
+    with _no_collection():
+        # The index is read before the head: a run that another process adds in between does no harm.
+        stored, told = _stored(_path(directory, ledger.host)), anchor(directory, ledger.host)
+        head = ledger.head()
+        if told and told.seq > (head.seq if head else 0):
+            raise lost_tail(ledger.host, told, head)
+        if stored is None or stored.head is None or not _is_of(stored.head, ledger):
+            return _rebuilt(ledger, head), head is not None
+        if stored.head == head:
+            return stored, False
+        return _caught_up(stored, ledger), True
+
+
+def rebuild(ledger: Ledger) -> KnownIndex:
+    """The index made from the ledger alone, whatever is stored."""
+    with _no_collection():
+        return _rebuilt(ledger, ledger.head())
+
+
+def save(directory: Path, host: str, index: KnownIndex) -> None:
+    """Store the index, whole or not at all; `OSError` if that fails."""
+    if index.head is None:
+        raise ValueError("an index before the first run is not stored")
+    payload = _json(_columns(index))
+    about = {
+        "v": INDEX_VERSION,
+        "host": host,
+        "seq": index.head.seq,
+        "run_id": index.head.run_id,
+        "chain": index.head.chain,
+        "last_run_at": _stamp(index.last_run_at),
+        "sha256": hashlib.sha256(payload).hexdigest(),
+    }
+    files.make_directory(_path(directory, host).parent)
+    files.replace_file(_path(directory, host), _json(about) + b"\n" + payload + b"\n", _MODE)
+
+
+def anchor(directory: Path, host: str) -> Head | None:
+    """The head that the stored index remembers, a witness of the ledger's length; `None` without an index."""
+    try:
+        with _path(directory, host).open("rb") as stream:
+            about = json.loads(stream.readline())
+        return Head(int(about["seq"]), str(about["run_id"]), str(about["chain"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def lost_tail(host: str, told: Head, head: Head | None) -> EvidenceBroken:
+    """The error of a ledger that is shorter than it once was."""
+    last = head.seq if head else 0
+    return EvidenceBroken(
+        f"the ledger of {host} ends at run {last}, and run {told.seq} ({told.run_id}) was recorded:"
+        f" the newest {told.seq - last} are missing. Nothing was recorded.",
+        next_step="Bring the missing files back, or accept the loss: hygiene evidence rebuild",
+    )
+
+
+def _path(directory: Path, host: str) -> Path:
+    return directory / "known" / f"{host}.json"
+
+
+def _stored(path: Path) -> KnownIndex | None:
+    try:
+        first, _, payload = path.read_bytes().partition(b"\n")
+        about = json.loads(first)
+        payload = payload.rstrip(b"\n")
+        if about["v"] != INDEX_VERSION or about["sha256"] != hashlib.sha256(payload).hexdigest():
+            return None
+        return _from_columns(about, json.loads(payload))
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None  # it is only an index: whatever is wrong with it, the ledger knows
+
+
+def _is_of(told: Head, ledger: Ledger) -> bool:
+    """Whether the ledger holds the segment that the index was made at."""
+    for file in reversed(ledger.files()):
+        if file.seq == told.seq:
+            return file.run_id == told.run_id and ledger.segment(file).chain == told.chain
+    return False
+
+
+def _rebuilt(ledger: Ledger, head: Head | None) -> KnownIndex:
+    if head is None:
+        return KnownIndex()
+    index = KnownIndex()
+    for lines in record.segments_from_full(ledger, head.seq):
+        index = _taken(index, lines, head)
+    return index
+
+
+def _caught_up(index: KnownIndex, ledger: Ledger) -> KnownIndex:
+    known_seq = index.head.seq if index.head else 0
+    for file in ledger.files():
+        if file.seq > known_seq:
+            head = Head(file.seq, file.run_id, ledger.segment(file).chain)
+            index = _taken(index, ledger.lines(file), head)
+    return index
+
+
+def _taken(index: KnownIndex, lines: Iterable[bytes], head: Head) -> KnownIndex:
+    entries, fingerprints, run_ended_at = index.entries.copy(), index.fingerprints.copy(), index.last_run_at
+    for line in lines:
+        if record.is_row(line):
+            key, known, fingerprint = record.known_of(line)
+            entries[key], fingerprints[key] = known, fingerprint
+        elif gone := record.key_of_gone(line):
+            entries.pop(gone, None)
+            fingerprints.pop(gone, None)
+        else:
+            run_ended_at = record.ended_at(line) or run_ended_at
+    return KnownIndex(head=head, last_run_at=run_ended_at, entries=entries, fingerprints=fingerprints)
+
+
+def _columns(index: KnownIndex) -> dict[str, Any]:
+    """Entries by kind in columns; times and layers stand once in a table, because most are the same."""
+    times: dict[datetime | None, int] = {None: 0}
+    digests: dict[str, int] = {}
+    kinds: dict[str, dict[str, list[Any]]] = {}
+    for (kind, name), known in index.entries.items():
+        columns = kinds.get(kind)
+        if columns is None:
+            columns = kinds[kind] = {
+                column: [] for column in ("id", "times", "names", "layers", "fingerprint")
+            }
+        columns["id"].append(name)
+        columns["times"] += [
+            times.setdefault(at, len(times))
+            for at in (known.first_seen_at, known.idle_since_at, known.changed_at)
+        ]
+        columns["names"].append(known.names)
+        layers = known.layers
+        columns["layers"].append(
+            None if layers is None else [digests.setdefault(layer, len(digests)) for layer in layers]
+        )
+        columns["fingerprint"].append(index.fingerprints[kind, name])
+    return {"times": [_stamp(at) for at in times], "digests": list(digests), "kinds": kinds}
+
+
+def _from_columns(about: dict[str, Any], stored: dict[str, Any]) -> KnownIndex:
+    times = [_time(at) for at in stored["times"]]
+    digests: list[str] = stored["digests"]
+    entries: dict[Key, Known] = {}
+    fingerprints: dict[Key, str] = {}
+    for kind, columns in stored["kinds"].items():
+        stamps = iter(columns["times"])
+        for name, first, idle, changed, names, layers, fingerprint in zip(
+            columns["id"],
+            stamps,
+            stamps,
+            stamps,
+            columns["names"],
+            columns["layers"],
+            columns["fingerprint"],
+            strict=True,
+        ):
+            key = (kind, name)
+            first_seen_at = times[first]
+            if first_seen_at is None:
+                raise ValueError(f"{key} has no first_seen_at")
+            entries[key] = Known(
+                first_seen_at=first_seen_at,
+                idle_since_at=times[idle],
+                changed_at=times[changed],
+                names=tuple(names),
+                layers=None if layers is None else tuple([digests[layer] for layer in layers]),
+            )
+            fingerprints[key] = fingerprint
+    return KnownIndex(
+        head=Head(about["seq"], about["run_id"], about["chain"]),
+        last_run_at=_time(about["last_run_at"]),
+        entries=entries,
+        fingerprints=fingerprints,
+    )
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep the cyclic collector out of a loop that only makes objects that stay: it doubles its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat()
+
+
+def _time(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored)
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "surrogatepass")

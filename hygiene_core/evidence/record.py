@@ -1,0 +1,319 @@
+"""A report as the lines of a segment, and back: only what changed is written.
+
+    {"k":"doc", ...}                    the report without its resources
+    {"k":"res", "kind", "id", ...}      a resource that is new, or whose row is not what it was
+    {"k":"gone", "kind", "id"}          a resource that a complete section no longer shows
+    {"k":"unseen", "kind", "ids"}       what this run could not look at; `ids` null is all of that kind
+    {"k":"kept", "kind", "id", ...}     in a full segment: the last row of a resource that is unseen in this run
+
+A `res` or `kept` line is the row of the report as printed; its last member `known` is there only if the memory
+of the resource (see `model/known.py`) cannot be read off the row.
+
+**Unseen is not gone.** A resource that is absent while its section is not complete keeps its row: this report
+does not show it, and the next complete one finds it unchanged, with its age, and writes nothing. So a run's
+report is the state (every row that is not gone) without what the run itself names as unseen.
+
+Every `FULL_EVERY`th segment is full: it holds every row of the state, so that a replay begins there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from hygiene_core.errors import EvidenceBroken, UnknownRun
+from hygiene_core.evidence.ledger import Ledger, LedgerFile
+from hygiene_core.model.codec import adapter, decode, encode, judged_adapter, report_adapter
+from hygiene_core.model.judgement import Judged
+from hygiene_core.model.known import Key, Known, Memory
+from hygiene_core.model.report import Report
+from hygiene_core.model.resource import Image
+
+__all__ = ["FULL_EVERY", "SECTION_OF_KIND", "Delta", "State", "known_of", "replay", "state_at", "to_lines"]
+
+FULL_EVERY = 28
+"""A week of four runs a day lies between two full segments."""
+
+SECTION_OF_KIND = {
+    "image": "images",
+    "container": "containers",
+    "volume": "volumes",
+    "build_cache": "build_cache",
+    "builder": "builders",
+}
+"""The section that has to be complete before an absent resource of a kind is gone; without one it is unseen."""
+
+_COMPLETE = "complete"
+_FINGERPRINT_BYTES = 16
+_RES, _KEPT = b'{"k":"res",', b'{"k":"kept",'
+_PLAIN = re.compile(rb'\{"k":"(res|kept|gone)","kind":"([a-z_]+)","id":"([^"\\]*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one report adds to a ledger.
+
+    `changed` holds the memory and the fingerprint of every row written, `gone` what to forget.
+    """
+
+    lines: list[bytes]
+    changed: dict[Key, tuple[Known, str]]
+    gone: tuple[Key, ...]
+
+
+def to_lines(
+    report: Report,
+    memory: Memory,
+    previous: Mapping[Key, str],
+    *,
+    kept: Callable[[], Mapping[Key, bytes]] | None = None,
+) -> Delta:
+    """The lines of a report after a state with the fingerprints `previous`.
+
+    Args:
+        report: its resources in the order (kind, id), none twice.
+        memory: as this run leaves it.
+        previous: the fingerprint of every row of the state before.
+        kept: for a full segment: how to get the rows of the state before; `None` for a segment of changes.
+    """
+    changed: dict[Key, tuple[Known, str]] = {}
+    shown: dict[Key, None] = {}
+    rows: list[bytes] = []
+    for row, text in zip(report.resources, _dumped(report.resources), strict=True):
+        key = (row.kind.value, row.id)
+        known = memory.entries.get(key) or _remembered(row, report.ended_at)
+        rest = text[1:] if _tells(row, known) else text[1:-1] + b',"known":' + _known_json(known) + b"}"
+        shown[key] = None
+        print_ = _fingerprint(rest)
+        if previous.get(key) != print_:
+            changed[key] = (known, print_)
+        elif kept is None:
+            continue
+        rows.append(_RES + rest)
+    _require_order(shown, len(report.resources))
+    gone, unseen = _absent(report, previous, shown)
+    lines = [_doc(report), *rows]
+    if kept is not None and unseen:
+        before = kept()
+        lines += [_KEPT + before[key] for key in unseen]
+    lines += [_json({"k": "gone", "kind": kind, "id": name}) for kind, name in gone]
+    lines += _unseen_lines(unseen, shown)
+    return Delta(lines, changed, tuple(gone))
+
+
+@dataclass(slots=True)
+class State:
+    """A ledger's state after one segment: the raw rows without their `k`, and what that run did not see."""
+
+    document: bytes = b""
+    rows: dict[Key, bytes] = field(default_factory=dict)
+    unseen: set[Key] = field(default_factory=set)
+    unseen_kinds: set[str] = field(default_factory=set)
+
+    def take(self, line: bytes) -> None:
+        """Move on by one line of a segment."""
+        if line.startswith((_RES, _KEPT)):
+            self.rows[_key(line)] = line[line.index(b",") + 1 :]
+        elif line.startswith(b'{"k":"doc",'):
+            self.document = line
+            self.unseen.clear()
+            self.unseen_kinds.clear()
+        elif line.startswith(b'{"k":"gone",'):
+            self.rows.pop(_key(line), None)
+        elif line.startswith(b'{"k":"unseen",'):
+            told = json.loads(line)
+            if told["ids"] is None:
+                self.unseen_kinds.add(told["kind"])
+            else:
+                self.unseen.update((told["kind"], name) for name in told["ids"])
+
+    def shown(self) -> list[bytes]:
+        """The rows that the run showed, in the report's order."""
+        visible = (key for key in self.rows if key not in self.unseen and key[0] not in self.unseen_kinds)
+        return [b"{" + self.rows[key] for key in sorted(visible)]
+
+
+def state_at(ledger: Ledger, seq: int) -> State:
+    """The state after run `seq`, from the last full segment on.
+
+    Raises:
+        UnknownRun: the ledger has no such run.
+        EvidenceBroken: a segment on the way cannot be trusted.
+    """
+    state = State()
+    for lines in segments_from_full(ledger, seq):
+        for line in lines:
+            state.take(line)
+    return state
+
+
+def replay(ledger: Ledger, seq: int) -> Report:
+    """Exactly the report that was recorded as run `seq`.
+
+    Raises:
+        UnknownRun: the ledger has no such run.
+        EvidenceBroken: a segment on the way cannot be trusted.
+    """
+    state = state_at(ledger, seq)
+    try:
+        report = decode(report_adapter(), state.document)
+        rows: list[Judged] = decode(adapter(list[Judged]), b"[" + b",".join(state.shown()) + b"]")
+    except ValueError as error:
+        first = str(error).partition("\n")[0]
+        raise EvidenceBroken(
+            f"run {seq} of {ledger.host} is not a report this version can read: {first}."
+        ) from error
+    return replace(report, resources=tuple(rows))
+
+
+def segments_from_full(ledger: Ledger, seq: int) -> list[list[bytes]]:
+    """The body lines of every segment from the last full one through `seq`, oldest first."""
+    files = [file for file in ledger.files() if file.seq <= seq]
+    if not files or files[-1].seq != seq:
+        raise UnknownRun(f"the ledger of {ledger.host} has no run {seq}.", next_step="hygiene history runs")
+    found: list[list[bytes]] = []
+    for file in reversed(files):
+        found.append(ledger.lines(file))
+        if _is_full(file, found[-1]):
+            return found[::-1]
+    raise EvidenceBroken(f"the ledger of {ledger.host} has no full run at or before run {seq}.")
+
+
+def known_of(line: bytes) -> tuple[Key, Known, str]:
+    """Key, memory and fingerprint of a `res` or `kept` line."""
+    row = json.loads(line)
+    told = row.get("known")
+    if told is None:
+        layers = row["facts"].get("layers") if row["kind"] == "image" else None
+        told = {"names": sorted(row["names"]), "layers": layers, **{n: row[n] for n in _TIMES[:2]}}
+    known = Known(
+        first_seen_at=datetime.fromisoformat(told["first_seen_at"]),
+        idle_since_at=_time(told.get("idle_since_at")),
+        changed_at=_time(told.get("changed_at")),
+        names=tuple(told["names"]),
+        layers=None if told["layers"] is None else tuple(told["layers"]),
+    )
+    return (row["kind"], row["id"]), known, _fingerprint(line[line.index(b",") + 1 :])
+
+
+_TIMES = ("first_seen_at", "idle_since_at", "changed_at")
+
+
+def key_of_gone(line: bytes) -> Key | None:
+    """The key of a `gone` line; `None` for any other."""
+    return _key(line) if line.startswith(b'{"k":"gone",') else None
+
+
+def is_row(line: bytes) -> bool:
+    """Whether `known_of` can read the line."""
+    return line.startswith((_RES, _KEPT))
+
+
+def ended_at(line: bytes) -> datetime | None:
+    """When the run of a `doc` line ended; `None` for any other line."""
+    return datetime.fromisoformat(json.loads(line)["ended_at"]) if line.startswith(b'{"k":"doc",') else None
+
+
+def _is_full(file: LedgerFile, lines: list[bytes]) -> bool:
+    try:
+        return json.loads(lines[0])["full"] is True
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise EvidenceBroken(f"{file.path.name}: it has no header line.") from error
+
+
+def _dumped(rows: Iterable[Judged]) -> Iterable[bytes]:
+    """Each row as JSON, by the serializer itself: a call of the adapter costs as much as the work."""
+    made_by = judged_adapter()
+    dump = made_by.serializer.to_json
+    for row in rows:
+        try:
+            yield dump(row)
+        except ValueError:  # text that no UTF-8 can hold; `encode` knows what to do
+            yield encode(made_by, row)
+
+
+def _doc(report: Report) -> bytes:
+    return b'{"k":"doc",' + encode(report_adapter(), replace(report, resources=()))[1:]
+
+
+def _remembered(row: Judged, now: datetime) -> Known:
+    return Known(
+        first_seen_at=row.first_seen_at or now,
+        idle_since_at=row.idle_since_at,
+        names=tuple(sorted(row.names)),
+        layers=row.facts.layers if isinstance(row.facts, Image) else None,
+    )
+
+
+def _tells(row: Judged, known: Known) -> bool:
+    """Whether `known_of` can read the memory off the row."""
+    return (
+        known.changed_at is None
+        and known.first_seen_at == row.first_seen_at
+        and known.idle_since_at == row.idle_since_at
+        and known.layers == (row.facts.layers if isinstance(row.facts, Image) else None)
+        and known.names == tuple(sorted(row.names))
+    )
+
+
+def _known_json(known: Known) -> bytes:
+    told: dict[str, Any] = {name: _stamp(getattr(known, name)) for name in _TIMES}
+    return _json(told | {"names": known.names, "layers": known.layers})
+
+
+def _stamp(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _time(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored)
+
+
+def _fingerprint(rest: bytes) -> str:
+    return hashlib.blake2b(rest, digest_size=_FINGERPRINT_BYTES).hexdigest()
+
+
+def _require_order(shown: dict[Key, None], count: int) -> None:
+    keys = list(shown)
+    if len(keys) != count or keys != sorted(keys):
+        raise ValueError("the resources of a report must stand in the order (kind, id), none of them twice")
+
+
+def _absent(
+    report: Report, previous: Mapping[Key, str], shown: Mapping[Key, None]
+) -> tuple[list[Key], list[Key]]:
+    """What the state holds and the report does not show: gone, and unseen."""
+    complete = {
+        kind
+        for kind, section in SECTION_OF_KIND.items()
+        if section in report.sections and report.sections[section].availability.value == _COMPLETE
+    }
+    absent = sorted(key for key in previous if key not in shown)
+    return [key for key in absent if key[0] in complete], [key for key in absent if key[0] not in complete]
+
+
+def _unseen_lines(unseen: list[Key], shown: Mapping[Key, None]) -> list[bytes]:
+    ids: dict[str, list[str]] = {}
+    for kind, name in unseen:
+        ids.setdefault(kind, []).append(name)
+    seen_kinds = {key[0] for key in shown}
+    return [
+        _json({"k": "unseen", "kind": kind, "ids": names if kind in seen_kinds else None})
+        for kind, names in ids.items()
+    ]
+
+
+def _key(line: bytes) -> Key:
+    if match := _PLAIN.match(line):
+        return match[2].decode(), match[3].decode()
+    row = json.loads(line)
+    return row["kind"], row["id"]
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")

@@ -1,0 +1,187 @@
+"""The one door of the pipeline and the front ends to a state directory.
+
+Recording needs the ledger alone. The DuckDB files come after it: whatever is wrong with them is a warning, and
+no run is lost or stopped by it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hygiene_core.errors import EvidenceBroken, UnknownRun
+from hygiene_core.evidence import known
+from hygiene_core.evidence.ledger import Ledger, LedgerFile
+from hygiene_core.evidence.record import FULL_EVERY, replay, state_at, to_lines
+from hygiene_core.evidence.verify import Verification, verify
+from hygiene_core.model.known import Key, Memory
+from hygiene_core.model.report import Report
+
+__all__ = ["EvidenceStore", "Published", "Recorded"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A run in the ledger. `chain` is the head to anchor elsewhere; `notes` are for people."""
+
+    seq: int
+    chain: str
+    path: Path
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """How far the published database is behind the ledger, and why."""
+
+    pending_segments: int
+    warning: str | None = None
+
+
+class EvidenceStore:
+    """The evidence of every host under one state directory. Making one touches nothing."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._indexes: dict[str, known.KnownIndex] = {}
+
+    def recall(self, host: str) -> Memory:
+        """What earlier runs know of a host, in milliseconds and without DuckDB.
+
+        Raises:
+            EvidenceBroken: the ledger cannot be read, or has lost its newest runs.
+        """
+        ledger = self._ledger(host)
+        index, _ = known.load(self.directory, ledger)
+        self._indexes[host] = index
+        return index.memory
+
+    def record(self, report: Report, memory: Memory) -> Recorded:
+        """Put a report into the ledger. When this returns, the run survives a power cut.
+
+        Args:
+            report: its resources in the order (kind, id).
+            memory: as this run leaves it: what the next `recall` gives for the resources of the report.
+
+        Raises:
+            EvidenceUnwritable: no room, no permission, or locked for too long; the ledger is as it was.
+            EvidenceBroken: the ledger cannot be trusted; nothing was added to it.
+        """
+        host = report.host.name
+        ledger = self._ledger(host)
+        with ledger.locked() as session:
+            index = self._indexes.get(host)
+            if index is None or index.head != session.head:
+                index, _ = known.load(self.directory, ledger)
+            full = session.head is None or session.head.seq % FULL_EVERY == 0
+            before = session.head.seq if session.head else 0
+
+            def rows_before() -> Mapping[Key, bytes]:
+                return state_at(ledger, before).rows
+
+            delta = to_lines(report, memory, index.fingerprints, kept=rows_before if full else None)
+            segment = session.append(
+                run_id=report.run_id,
+                started_at=report.started_at,
+                mode=report.mode,
+                tool_version=report.tool_version,
+                full=full,
+                lines=delta.lines,
+            )
+            # The run is recorded. The index is saved under the lock, so that it never goes back.
+            notes = list(segment.notes)
+            if session.head is not None:
+                index = index.moved_on(delta, session.head, report.ended_at)
+            self._indexes[host] = index
+            try:
+                known.save(self.directory, host, index)
+            except OSError as error:
+                reason = os.strerror(error.errno or 0)
+                notes.append(
+                    f"The index of known resources could not be saved ({reason}); the next run remakes it."
+                )
+        return Recorded(segment.seq, segment.chain, segment.path, tuple(dict.fromkeys(notes)))
+
+    def load(self, host: str, run: str | int | None = None) -> Report:
+        """A stored report, exactly as it was recorded.
+
+        Args:
+            host: whose.
+            run: a number, a run id or its unique beginning; the newest by default.
+
+        Raises:
+            UnknownRun: there is none, or more than one, that answers to it.
+            EvidenceBroken: it cannot be read.
+        """
+        ledger = self._ledger(host)
+        return replay(ledger, _find(ledger, run).seq)
+
+    def hosts(self) -> tuple[str, ...]:
+        """Every host that has a ledger here."""
+        try:
+            with os.scandir(self.directory / "ledger") as found:
+                return tuple(sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False)))
+        except FileNotFoundError:
+            return ()
+
+    def size_bytes(self) -> int:
+        """What the evidence takes on the disk, in blocks; a file that vanishes meanwhile is 0."""
+        return _size_bytes(self.directory)
+
+    def verify(self, host: str | None = None) -> dict[str, Verification]:
+        """Check every hash of the ledgers, and that none is shorter than its index remembers."""
+        return {
+            name: verify(self._ledger(name), known.anchor(self.directory, name))
+            for name in ([host] if host else self.hosts())
+        }
+
+    def require_sound(self, host: str | None = None) -> None:
+        """Do nothing if every ledger verifies.
+
+        Raises:
+            EvidenceBroken: one does not; the message names the first that is bad.
+        """
+        for name, result in self.verify(host).items():
+            if not result.ok:
+                raise EvidenceBroken(
+                    f"the ledger of {name} is broken at run {result.first_bad_seq}: {result.problem}.",
+                    next_step="Bring the files of this run back from a copy; the runs before it are sound.",
+                )
+
+    def _ledger(self, host: str) -> Ledger:
+        return Ledger(self.directory, host)
+
+
+def _find(ledger: Ledger, run: str | int | None) -> LedgerFile:
+    stored = ledger.files()
+    if not stored:
+        raise UnknownRun(f"no run of {ledger.host} is recorded.", next_step="hygiene report")
+    if run is None:
+        return stored[-1]
+    text = str(run)
+    found = [file for file in stored if file.run_id == text]
+    if not found and text.isdecimal():
+        found = [file for file in stored if file.seq == int(text)]
+    if not found and text:
+        found = [file for file in stored if file.run_id.startswith(text)]
+    if len(found) == 1:
+        return found[0]
+    how_many = "no run" if not found else f"{len(found)} runs"
+    verb = "answers" if len(found) < 2 else "answer"  # noqa: PLR2004 - English
+    raise UnknownRun(f"{how_many} of {ledger.host} {verb} to {text!r}.", next_step="hygiene history runs")
+
+
+def _size_bytes(directory: Path) -> int:
+    total = 0
+    try:
+        with os.scandir(directory) as found:
+            for entry in found:
+                if entry.is_dir(follow_symlinks=False):
+                    total += _size_bytes(Path(entry.path))
+                else:
+                    total += entry.stat(follow_symlinks=False).st_blocks * 512
+    except FileNotFoundError:
+        return total
+    return total
