@@ -57,7 +57,7 @@ def _operator(resource: Image | Container | Volume | Builder, context: Context) 
         case _:
             patterns, names = protect.builders, builder_names(resource)
     hit = first_match(patterns, names)
-    return f"the policy protects {hit[0]!r}, which is {hit[1]}" if hit else None
+    return f"the policy protects {hit[0]!r}; this is named {hit[1]}" if hit else None
 
 
 def _label(resource: Image | Container | Volume, context: Context) -> str | None:

@@ -1,4 +1,4 @@
-"""Reviewed reports as files a person can open: `snapshots/reports/<format>/<scene>.<suffix>`.
+"""Reviewed output as files a person can open, such as `snapshots/reports/<format>/<scene>.<suffix>`.
 
 syrupy would put them beside the tests and name them after the functions. Here each format has its folder and
 one test function, and a file is named after that function's parameters alone.
@@ -12,15 +12,15 @@ from typing import ClassVar
 from syrupy.data import Snapshot, SnapshotCollection
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-__all__ = ["AttentionSnapshot", "JsonSnapshot", "MarkdownSnapshot", "TextSnapshot"]
+__all__ = ["AttentionSnapshot", "JsonSnapshot", "MarkdownSnapshot", "TextSnapshot", "VerdictSnapshot"]
 
-DIRECTORY = Path(__file__).parents[2] / "snapshots" / "reports"
+DIRECTORY = Path(__file__).parents[2] / "snapshots"
 
 
 class TextSnapshot(SingleFileSnapshotExtension):
     _write_mode = WriteMode.TEXT
     file_extension = "txt"
-    folder: ClassVar[str] = "text"
+    folder: ClassVar[str] = "reports/text"
     test_name: ClassVar[str] = "test_text"
 
     @classmethod
@@ -45,17 +45,22 @@ class TextSnapshot(SingleFileSnapshotExtension):
 
 
 class AttentionSnapshot(TextSnapshot):
-    folder = "attention"
+    folder = "reports/attention"
     test_name = "test_attention"
 
 
 class MarkdownSnapshot(TextSnapshot):
     file_extension = "md"
-    folder = "markdown"
+    folder = "reports/markdown"
     test_name = "test_markdown"
 
 
 class JsonSnapshot(TextSnapshot):
     file_extension = "json"
-    folder = "json"
+    folder = "reports/json"
     test_name = "test_json"
+
+
+class VerdictSnapshot(TextSnapshot):
+    folder = "decide"
+    test_name = "test_golden"

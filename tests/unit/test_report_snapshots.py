@@ -4,6 +4,8 @@ from tests.unit.report_scenes import SCENES
 from tests.unit.report_snapshots import DIRECTORY
 from tests.unit.test_report_text import QUIET
 
+REPORTS = DIRECTORY / "reports"
+
 
 def test_every_scene_is_reviewed_in_every_format_and_no_file_is_left_over():
     """syrupy cannot see that a file of a deleted scene is stale: it relates files to tests that ran."""
@@ -11,4 +13,4 @@ def test_every_scene_is_reviewed_in_every_format_and_no_file_is_left_over():
     wanted |= {f"attention/{scene}.txt" for scene in SCENES if scene not in QUIET}
     wanted |= {f"markdown/{scene}.md" for scene in SCENES}
     wanted |= {f"json/{scene}.json" for scene in SCENES if scene != "thousands"}
-    assert {str(path.relative_to(DIRECTORY)) for path in DIRECTORY.rglob("*.*")} == wanted
+    assert {str(path.relative_to(REPORTS)) for path in REPORTS.rglob("*.*")} == wanted

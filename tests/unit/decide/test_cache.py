@@ -56,6 +56,17 @@ def test_a_parent_elsewhere_is_nobodys_concern():
     assert tuple(select_records([record("leaf", parents=["gone"])], budget(0), NOW).selected) == ("leaf",)
 
 
+def test_a_lost_parent_does_not_hide_the_others():
+    records = [record("base", age=30), record("leaf", parents=["gone", "base"])]
+    assert tuple(select_records(records, budget(0), NOW).selected) == ("leaf", "base")
+
+
+def test_an_empty_record_counts_for_nothing():
+    chosen = select_records([record("a", size=0), record("b", size=10, age=1)], budget(9), NOW)
+    assert chosen.remaining_bytes == 0
+    assert select_records([record("a", size=None), record("b", size=10)], budget(10), NOW).private_bytes == 10
+
+
 def test_the_reserve_is_a_floor_that_a_smaller_record_may_still_reach():
     records = [record("big", size=50, age=10), record("small", size=5, age=9), record("kept", size=20, age=1)]
     chosen = select_records(records, budget(10, reserved=60), NOW)

@@ -30,6 +30,7 @@ from tests.unit.decide.judging import (
     policy,
     rules_of,
 )
+from tests.unit.report_snapshots import VerdictSnapshot
 
 GRACE_ONLY = Ages(grace=WEEK)
 UNTAGGED = image("left", tags=())
@@ -118,6 +119,25 @@ def test_each_case_has_its_verdict_and_its_reasons(resource, others, rules, verd
     row = judge(observation(resource, *others), rules)[resource.id]
     assert (row.verdict.value, list(rules_of(row))) == (verdict, spoke)
     assert all(reason.detail and reason.source for reason in row.reasons)
+
+
+def spelled(label, row):
+    used = f" used by {', '.join(row.used_by)};" if row.used_by else ""
+    head = f"{label}: {row.kind.value} {row.name} {list(row.names)} {row.verdict.value}"
+    sizes = f"  {row.size_bytes} bytes, {row.unique_bytes} unique;{used} idle since {row.idle_since_at}"
+    return "\n".join([head, sizes, *(f"  {r.rule}: {r.detail} ({r.source})" for r in row.reasons)])
+
+
+@pytest.mark.parametrize("what", ["verdicts"])
+def test_golden(what, snapshot):
+    """Every sentence that a verdict can carry, as one reviewed file."""
+    rows = [
+        (label, judge(observation(resource, *others), rules)[resource.id])
+        for label, resource, others, rules, *_ in CASES
+    ]
+    golden = "\n".join(spelled(label, row) for label, row in rows)
+    assert golden + "\n" == snapshot(extension_class=VerdictSnapshot)
+    assert all(row.facts is resource for (_, row), (_, resource, *_) in zip(rows, CASES, strict=True))
 
 
 def test_every_rule_has_a_case():
@@ -288,9 +308,10 @@ def test_rows_name_who_uses_them_and_stand_in_order():
 
 def test_long_lists_of_users_are_cut_with_their_number():
     found = image("a:1")
-    many = [container(f"c{n}", image_id=found.id) for n in range(5)]
-    row = judge(observation(found, *many))[found.id]
-    assert row.reasons[0].detail == "used by container c0, c1, c2 and 2 more"
+    for number, detail in ((3, "c0, c1, c2"), (4, "c0, c1, c2 and 1 more"), (5, "c0, c1, c2 and 2 more")):
+        many = [container(f"c{n}", image_id=found.id) for n in range(number)]
+        row = judge(observation(found, *many))[found.id]
+        assert row.reasons[0].detail == f"used by container {detail}"
 
 
 @pytest.mark.parametrize(
@@ -317,6 +338,38 @@ def test_unique_bytes_follow_the_layer_tree():
     tree = layer_tree((a, b))
     assert unique_bytes(a, tree) == 10 * MIB
     assert unique_bytes(b, tree) == 5 * MIB
+
+
+def test_rows_carry_the_bytes_of_the_layer_tree():
+    base = image("base:1", layers=("base",), size_bytes=20, shared_bytes=None)
+    app = image("app:1", layers=("base", "a"), size_bytes=30, shared_bytes=None)
+    assert judge(observation(base, app))[app.id].unique_bytes == 10
+
+
+def test_ages_of_tagged_and_untagged_images_and_of_builders_containers_differ():
+    ages = Ages(grace=WEEK, tagged_image=WEEK)
+    assert rules_of(judge(observation(UNTAGGED), policy(ages=ages))[UNTAGGED.id]) == ("keep.no_rule",)
+    ages = replace(ALL_AGES, stopped_container=None)
+    seen = observation(STOPPED_BUILDER_CONTAINER, STOPPED_BUILDER, container("plain", state="exited"))
+    rows = judge(seen, policy(ages=ages))
+    assert rows[STOPPED_BUILDER_CONTAINER.id].verdict is Verdict.CANDIDATE
+    assert rules_of(rows[container("plain").id]) == ("keep.no_rule",)
+
+
+def test_a_mounted_image_that_is_not_there_is_nobodys():
+    seen = observation(image("a:1"), container(image_id="x", mounts=(Mount(type="image", destination="/m"),)))
+    assert judge(seen)[image("a:1").id].verdict is Verdict.UNKNOWN
+
+
+def test_only_digits_are_an_index():
+    row = judge(observation(builder("boxX1")), policy(protect=Protect(builders=("bo",))))["boxX1"]
+    assert row.verdict is Verdict.IN_USE
+    row = judge(observation(builder("boxX1")), policy(protect=Protect(builders=("boxX",))))["boxX1"]
+    assert row.verdict is Verdict.PROTECTED
+    assert (
+        judge(observation(builder("12")), policy(protect=Protect(builders=("",))))["12"].verdict
+        is Verdict.IN_USE
+    )
 
 
 def test_an_empty_host_has_no_rows():

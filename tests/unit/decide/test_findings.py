@@ -1,5 +1,7 @@
 """Each finding at, just over and just under its limit."""
 
+# ruff: noqa: E501 - a table of findings reads best with one a line
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -131,6 +133,40 @@ def test_the_worst_stands_first():
         ("WARM_IMAGE_MISSING", "a:1"),
         ("WARM_IMAGE_MISSING", "b:1"),
     ]
+
+
+def test_every_finding_is_complete():
+    """All fields of every finding at once; `find` is the only place that fills them."""
+    wanted = limited(
+        min_free_bytes=10**15, min_free_inodes_percent=99.5, max_reclaimable_bytes=1, max_state_bytes=1
+    )
+    rules = replace(wanted, source=None, protect=Protect(builders=("gone", "old"), images=("gone:1",)))
+    seen = observation(
+        container(state="exited", writable_bytes=5),
+        builder("old0", container_state="exited"),
+        builder("s0", container_state="exited"),
+        builder("l0", container_id=None, container_state=None),
+        partial={"host": "no machine-id"},
+        filesystems=(filesystem(total_inodes=200, free_inodes=100, free_bytes=7),),
+    )
+    memory = Memory(last_run_at=NOW + timedelta(hours=2))
+    assert [
+        (f.code, f.severity.value, f.message, f.subject, f.figure, f.limit, f.unit, f.next_step)
+        for f in found(seen, rules, state_bytes=2, memory=memory)
+    ] == [
+        ("CLOCK_SUSPECT", "critical", "the clock says 2026-05-04 03:02Z, before the last recorded run at 2026-05-04 05:02Z", None, None, None, None, None),
+        ("FREE_BYTES_LOW", "critical", "/var/lib/docker has less free space than the policy asks", "/var/lib/docker", 7, 10**15, "bytes", "hygiene history trend"),
+        ("FREE_INODES_LOW", "critical", "/var/lib/docker has fewer free inodes than the policy asks", "/var/lib/docker", 50.0, 99.5, "percent", "hygiene history trend"),
+        ("WARM_BUILDER_MISSING", "critical", "the warm builder gone has no container", "gone", None, None, None, None),
+        ("NO_POLICY", "warning", "no configuration was found; protective defaults were used", None, None, None, None, "hygiene config init"),
+        ("ORPHAN_BUILDKIT_CONTAINER", "warning", "a BuildKit container that is exited and that nobody keeps: buildx_buildkit_s0", "buildx_buildkit_s0", None, None, None, "hygiene explain s0"),
+        ("ORPHAN_BUILDKIT_VOLUME", "warning", "a BuildKit state volume without a container: buildx_buildkit_l0_state", "buildx_buildkit_l0_state", None, None, None, "hygiene explain l0"),
+        ("RECLAIMABLE_HIGH", "warning", "Docker holds more reclaimable bytes than the policy allows", None, 5, 1, "bytes", "hygiene resources --verdict candidate"),
+        ("SECTION_INCOMPLETE", "warning", "host is partial: no machine-id", "host", None, None, None, None),
+        ("STATE_LARGE", "warning", "the kit's own evidence takes more space than the policy allows", None, 2, 1, "bytes", "hygiene evidence export"),
+        ("WARM_BUILDER_STOPPED", "warning", "the warm builder old is exited", "old", None, None, None, None),
+        ("WARM_IMAGE_MISSING", "warning", "the warm image gone:1 is not there", "gone:1", None, None, None, None),
+    ]  # fmt: skip
 
 
 def test_every_code_has_a_severity_and_a_meaning():

@@ -80,6 +80,10 @@ def test_protection_that_ends_starts_the_clock():
     assert entry(after(observation(volume()), memory), volume()).idle_since_at == NOW
 
 
+def test_a_shared_record_in_use_is_held_by_buildkit_alone():
+    assert entry(after(observation(cache_record(shared=True))), cache_record()).idle_since_at == NOW
+
+
 def test_layers_once_read_are_kept():
     memory = after(observation(UNTAGGED), now=BEFORE)
     known = entry(after(observation(replace(UNTAGGED, layers=None)), memory), UNTAGGED)

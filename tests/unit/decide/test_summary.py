@@ -61,10 +61,16 @@ def test_without_layers_the_formula_says_so():
     images = (replace(USED, layers=None), replace(LEFT, layers=None))
     made = summary_of(observation(*images, web)).classes["images"]
     assert figures(made) == (2, 1, None, 7)
+    assert summary_of(observation()).classes["images"].formula.startswith("layers held only by images")
     assert made.formula == "size minus shared size of images that no container uses; layers were not had"
     for unknown in ({"shared_bytes": None}, {"size_bytes": None}):
         images = (replace(LEFT, layers=None, **unknown),)
         assert figures(summary_of(observation(*images)).classes["images"]) == (1, 0, None, None)
+
+
+def test_an_image_without_bytes_of_its_own_frees_none():
+    one = replace(LEFT, layers=None, size_bytes=4, shared_bytes=4)
+    assert summary_of(observation(one)).classes["images"].reclaimable_bytes == 0
 
 
 def test_containers_that_are_not_active_are_reclaimable():
@@ -159,6 +165,8 @@ def test_candidate_bytes_are_unknown_with_one_unknown_part():
     assert summary_of(observation(container(state="exited", writable_bytes=None))).candidate_bytes is None
     without_layers = replace(LEFT, layers=None)
     assert summary_of(observation(without_layers)).candidate_bytes is None
+    unsized = container(state="exited", writable_bytes=None)
+    assert summary_of(observation(LEFT, unsized)).candidate_bytes is None
 
 
 def test_orphans_of_buildkit():
@@ -215,6 +223,9 @@ def test_warm_images():
         WarmImage(name="base:1", present=True, id=BASE.id),
     )
     seen = observation(partial={"images": "deadline"})
+    several = image("x:1", tags=("x:1", "base:2"))
+    (warm,) = summary_of(observation(several), policy(protect=Protect(images=("base:2",)))).warm_images
+    assert warm.name == "base:2"
     assert summary_of(seen, rules).warm_images[0] == WarmImage(name="base:1", present=None)
 
 
