@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from hygiene_core.config.load import builtin, load, load_file, resolve_host
+from hygiene_core.config.loader import builtin, load, load_file, resolve_host
 from hygiene_core.config.publish import check_lines, init_text, json_schema
 
 __all__ = ["builtin", "check_lines", "init_text", "json_schema", "load", "load_file", "resolve_host"]

@@ -11,7 +11,7 @@ from hygiene_core.config.toml import Location, dotted, nearest_line
 from hygiene_core.errors import ConfigProblem
 from hygiene_core.model.text import plain
 
-__all__ = ["Problem", "placed", "refusal"]
+__all__ = ["Problem", "ended", "placed", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def refusal(path: Path, problems: list[Problem]) -> ConfigProblem:
     next_step = f"hygiene config check --config {plain(shlex.quote(str(path)))}"
     if len(problems) == 1:
         return ConfigProblem(
-            f"{name}: {_ended(problems[0].text())} Nothing was looked at. Then check it again:",
+            f"{name}: {ended(problems[0].text())} Nothing was looked at. Then check it again:",
             next_step=next_step,
         )
     listed = "\n".join(f"  {problem.text()}" for problem in problems)
@@ -51,6 +51,6 @@ def refusal(path: Path, problems: list[Problem]) -> ConfigProblem:
     )
 
 
-def _ended(text: str) -> str:
+def ended(text: str) -> str:
     """A problem as a whole sentence."""
     return text if text.endswith(("?", ".")) else f"{text}."

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hygiene_core.config import rules
-from hygiene_core.config.load import load, usual_places
+from hygiene_core.config.loader import load, usual_places
 from hygiene_core.config.units import UnitProblem
 from hygiene_core.decide.sentence import sentence
 from hygiene_core.errors import ConfigProblem
@@ -64,15 +64,20 @@ grace = "168h"
 """
 
 
-def check_lines(path: Path | None, environ: Mapping[str, str]) -> list[str]:
+def check_lines(
+    path: Path | None, environ: Mapping[str, str], *, search: Sequence[Path] | None = None
+) -> list[str]:
     """What the configuration in use comes to: its file, its hosts, each policy as a sentence, the warnings.
+
+    The arguments are those of `load`.
 
     Raises:
         ConfigProblem: it cannot be used.
     """
-    configuration = load(path, environ)
+    searched = usual_places() if search is None else search
+    configuration = load(path, environ, search=searched)
     if configuration.source is None:
-        places = " or ".join(plain(str(place)) for place in usual_places())
+        places = " or ".join(plain(str(place)) for place in searched)
         lines = [f"No configuration was found at {places}: built-in protective defaults."]
     else:
         lines = [f"{plain(configuration.source)} can be used."]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hygiene_core.config import rules
 from hygiene_core.config.digest import digested
-from hygiene_core.config.problem import Problem, placed, refusal
+from hygiene_core.config.problem import Problem, ended, placed, refusal
 from hygiene_core.config.toml import NotReadable, line_numbers, parse, read
 from hygiene_core.config.units import UnitProblem, shown
 from hygiene_core.errors import ConfigProblem, UnknownHost
@@ -133,7 +133,8 @@ def resolve_host(configuration: Configuration, name: str | None) -> Host:
         return configuration.hosts[name]
     said = rules.name_problem(name) or f"no host is called {shown(name)}; {rules.nearest(name, known)}"
     raise UnknownHost(
-        f"{said}. Nothing was looked at. The hosts and their policies:", next_step="hygiene config check"
+        f"{ended(said)} Nothing was looked at. The hosts and their policies:",
+        next_step="hygiene config check",
     )
 
 
