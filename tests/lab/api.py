@@ -83,7 +83,7 @@ class Api:
             sent.setdefault("Content-Type", "application/x-tar")
         target = f"{path}?{urlencode(query)}" if query else path
         try:
-            self._connection.request(method, target, payload, sent, encode_chunked=not isinstance(raw, bytes | None))
+            self._connection.request(method, target, payload, sent)
             response = self._connection.getresponse()
             answer = Answer(response.status, response.read())
         except BaseException:

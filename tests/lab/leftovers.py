@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
-import re
 import secrets
-import shutil
+import select
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ __all__ = ["CGROUPS", "Folder", "cgroup_folders", "new_folder", "sweep"]
 
 CGROUPS = Path("/sys/fs/cgroup")
 _BUSY_ROUNDS = 200
+_END_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,7 @@ class Folder:
 
     path: Path
     shared: Path
+    data: Path
     lock: IO[str]
 
     @property
@@ -38,16 +41,28 @@ class Folder:
         """The name of the host's control groups, below each hierarchy's root."""
         return f"hygiene-{self.path.name}"
 
+    def thaw(self) -> None:
+        """Let frozen (paused) containers go on: on v1 the kernel cannot end a frozen process."""
+        for top in cgroup_folders(self.cgroup):
+            for state in top.rglob("freezer.state"):
+                state.write_text("THAWED", encoding="ascii")
+
     def remove(self) -> None:
-        """Remove everything; the host's processes must be gone."""
+        """Remove everything. The host's processes must be gone or, in a swept folder, about to be."""
+        self.thaw()
         _remove_cgroups(self.cgroup)
-        _remove_tree(self.path)
+        # The folder itself goes last: while it stands, a removal that was cut short is taken up again.
+        _remove_tree(self.data)
         _remove_tree(self.shared)
+        _remove_tree(self.path)
         self.lock.close()
 
 
-def new_folder(name: str) -> Folder:
-    """A fresh folder for a host, owned (by a file lock) for as long as this process lives."""
+def new_folder(name: str, *, in_memory: bool = False) -> Folder:
+    """A fresh folder for a host, owned (by a file lock) for as long as this process lives.
+
+    With `in_memory` the data root is on the machine's tmpfs, where an fsync costs nothing.
+    """
     hosts = lab_dir() / "hosts"
     hosts.mkdir(parents=True, exist_ok=True)
     with _exclusive(hosts):
@@ -55,10 +70,14 @@ def new_folder(name: str) -> Folder:
         path.mkdir(mode=0o755)
         shared = Path(tempfile.mkdtemp(prefix="hlab-", dir="/tmp"))
         shared.chmod(0o755)
-        (path / "owner.json").write_text(json.dumps({"shared": str(shared)}), encoding="utf-8")
+        data = Path(tempfile.mkdtemp(prefix="hlab-", dir="/dev/shm")) if in_memory else path / "docker"
+        data.mkdir(exist_ok=True)
+        data.chmod(0o711)
+        owned = {"shared": str(shared), "data": str(data)}
+        (path / "owner.json").write_text(json.dumps(owned), encoding="utf-8")
         lock = (path / "lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
-    return Folder(path, shared, lock)
+    return Folder(path, shared, data, lock)
 
 
 def sweep() -> list[str]:
@@ -81,11 +100,11 @@ def sweep() -> list[str]:
                 lock.close()
                 continue
             try:
-                shared = Path(json.loads((path / "owner.json").read_text(encoding="utf-8"))["shared"])
+                owned = json.loads((path / "owner.json").read_text(encoding="utf-8"))
             except (OSError, ValueError):
-                # Killed between making the folder and writing down what it owns: there is nothing else yet.
-                shared = path / "none"
-            Folder(path, shared, lock).remove()
+                # Killed before it had written down what it owns: it owned at most an empty folder or two.
+                owned = {"shared": path / "none", "data": path / "none"}
+            Folder(path, Path(owned["shared"]), Path(owned["data"]), lock).remove()
             swept.append(path.name)
     return swept
 
@@ -119,15 +138,28 @@ def _remove_cgroups(name: str) -> None:
 
 
 def _remove_cgroup(folder: Path) -> None:
-    # The kernel lets go of a group a moment after its last process is reaped and offers no event on v1 for that.
+    for pid in (folder / "cgroup.procs").read_text(encoding="ascii").split():
+        _await_end(int(pid))
     for _ in range(_BUSY_ROUNDS):
         try:
             folder.rmdir()
-        except FileNotFoundError:
-            return
         except OSError as problem:
-            last = problem
-            os.sched_yield()
+            if problem.errno != errno.EBUSY:
+                raise
+            # The kernel lets go of a group a moment after its last process is reaped; on v1 no event tells.
+            time.sleep(0.01)
         else:
             return
-    raise LabFailure(f"control group {folder} stays busy: {last}")
+    raise LabFailure(f"control group {folder} stays busy")
+
+
+def _await_end(pid: int) -> None:
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        if not select.select([process], [], [], _END_SECONDS)[0]:
+            raise LabFailure(f"process {pid} of a lab host that is gone does not end")
+    finally:
+        os.close(process)
