@@ -180,8 +180,13 @@ def _with_state_directory(configuration: Configuration, environ: Mapping[str, st
 
 def _directory_problem(directory: str, configuration: Configuration) -> str | None:
     """Why evidence cannot be kept there, as far as the path itself tells."""
-    if Path(directory).exists() and not Path(directory).is_dir():
-        return "is not a directory"
+    try:
+        if not stat.S_ISDIR(Path(directory).stat().st_mode):
+            return "is not a directory"
+    except FileNotFoundError:
+        pass  # it is made when there is something to keep
+    except OSError as error:
+        return f"cannot be used: {error.strerror}"
     for host in configuration.hosts.values():
         cleaned = [
             ("the data root", host.data_root or _DEFAULT_DATA_ROOT),

@@ -13,6 +13,9 @@ from hygiene_core.model.text import plain
 
 __all__ = ["Problem", "ended", "placed", "refusal"]
 
+_LISTED = 100
+"""How many problems a person is shown; a file with more of them is none of ours."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -32,7 +35,7 @@ class Problem:
 def placed(problems: Iterable[Problem], lines: dict[Location, int]) -> list[Problem]:
     """The problems with their lines, in the order of the file."""
     found = [replace(problem, line=nearest_line(lines, problem.location)) for problem in problems]
-    return sorted(found, key=lambda problem: (problem.line or 0, problem.text()))
+    return sorted(found, key=lambda problem: (problem.line is None, problem.line, problem.text()))
 
 
 def refusal(path: Path, problems: list[Problem]) -> ConfigProblem:
@@ -44,7 +47,9 @@ def refusal(path: Path, problems: list[Problem]) -> ConfigProblem:
             f"{name}: {ended(problems[0].text())} Nothing was looked at. Then check it again:",
             next_step=next_step,
         )
-    listed = "\n".join(f"  {problem.text()}" for problem in problems)
+    listed = "\n".join(f"  {problem.text()}" for problem in problems[:_LISTED])
+    if len(problems) > _LISTED:
+        listed += f"\n  and {len(problems) - _LISTED} more"
     return ConfigProblem(
         f"{name} has {len(problems)} problems. Nothing was looked at.\n{listed}\nThen check it again:",
         next_step=next_step,

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import posixpath
 import re
+from datetime import timedelta
 from difflib import get_close_matches
 
-from hygiene_core.config.units import UnitProblem, format_size, shown
+from hygiene_core.config.units import UnitProblem, format_size, parse_duration, shown
 from hygiene_core.model.resource import EMBEDDED_BUILDER
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "matches_everything",
     "name_problem",
     "nearest",
+    "parse_deadline",
     "parse_directory",
     "parse_glob",
     "parse_label",
@@ -32,6 +34,7 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _NAME_RULE = "a name is 1 to 63 of A-Z a-z 0-9 . _ - and begins with a letter or a digit"
 _PATTERN_LENGTH = 512
+_LONGEST_DEADLINE = timedelta(hours=1)
 _SMALLEST_BUDGET_BYTES = 2**30
 _RESERVE_NUMERATOR, _RESERVE_DENOMINATOR = 4, 5
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://.*", re.DOTALL)
@@ -146,6 +149,14 @@ def parse_directory(value: object) -> str:
     if clean == "/":
         raise UnitProblem("is the root of the filesystem")
     return clean
+
+
+def parse_deadline(value: object) -> timedelta:
+    """A duration of up to an hour: a probe that takes longer meets the next scheduled run."""
+    span = parse_duration(value)
+    if span > _LONGEST_DEADLINE:
+        raise UnitProblem(f"{shown(value)} is more than an hour, the longest deadline")
+    return span
 
 
 def parse_transport(value: object) -> str:

@@ -58,6 +58,7 @@ Duration = Annotated[
     _reads(units.parse_duration),
     _text(units.DURATION_PATTERN, "168h", "7d"),
 ]
+Deadline = Annotated[timedelta, _reads(rules.parse_deadline), _text(units.DURATION_PATTERN, "30s", "10m")]
 Percent = Annotated[
     float,
     _reads(units.parse_percent),
@@ -144,13 +145,13 @@ class RunnerRootTable(_Table):
 
 
 class DeadlinesTable(_Table):
-    """The longest that each probe may take, from its first byte to its last."""
+    """The longest that each probe may take, from its first byte to its last; at most an hour."""
 
-    engine: Duration = _span("10s", "Version and identity of the Engine.")
-    images: Duration = _span("60s", "The images and their layers.")
-    containers: Duration = _span("30s", "The containers and what they mount.")
-    volumes: Duration = _span("120s", "The volumes; the Engine walks their files.")
-    build_cache: Duration = _span("60s", "The records of the build cache.")
+    engine: Deadline = _span("10s", "Version and identity of the Engine.")
+    images: Deadline = _span("60s", "The images and their layers.")
+    containers: Deadline = _span("30s", "The containers and what they mount.")
+    volumes: Deadline = _span("120s", "The volumes; the Engine walks their files.")
+    build_cache: Deadline = _span("60s", "The records of the build cache.")
 
 
 class HostTable(_Table):

@@ -21,11 +21,14 @@ __all__ = [
 ]
 
 LARGEST_FILE_BYTES = 2**20
+_LARGEST = f"{LARGEST_FILE_BYTES} (1 MiB)"
 
 Location: TypeAlias = tuple[str | int, ...]
 """Where a value stands: keys, and zero-based positions in lists."""
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
+# The parser's time grows with the square of the parts of a dotted key: one of 40 KB takes seconds.
+_ENDLESS_KEY = re.compile(r"(?<![\w\"'-])(?:(?:[\w-]++|\"[^\"\n]*+\"|'[^'\n]*+')[ \t]*+\.[ \t]*+){64}")
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 _TWICE = (
     "Cannot overwrite a value",
@@ -64,11 +67,9 @@ def read(path: Path) -> str:
         if not stat.S_ISREG(found.st_mode):
             raise NotReadable("it is not a regular file")
         if found.st_size > LARGEST_FILE_BYTES:
-            raise NotReadable(
-                f"it has {found.st_size} bytes; a configuration has at most {LARGEST_FILE_BYTES} (1 MiB)"
-            )
+            raise NotReadable(f"it has {found.st_size} bytes; a configuration has at most {_LARGEST}")
         with path.open("rb") as opened:
-            stored = opened.read(LARGEST_FILE_BYTES)
+            stored = opened.read(LARGEST_FILE_BYTES + 1)
     except FileNotFoundError:
         raise NotReadable("there is no such file") from None
     except PermissionError:
@@ -78,6 +79,8 @@ def read(path: Path) -> str:
             raise
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise NotReadable(f"it cannot be read: {reason}") from None
+    if len(stored) > LARGEST_FILE_BYTES:
+        raise NotReadable(f"it grew while it was read; a configuration has at most {_LARGEST}")
     try:
         return stored.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -91,6 +94,9 @@ def parse(text: str) -> dict[str, Any]:
     Raises:
         NotReadable: it is empty, holds only comments, or is not TOML.
     """
+    if endless := _ENDLESS_KEY.search(text):
+        line = text.count("\n", 0, endless.start()) + 1
+        raise NotReadable("a key has more than 64 parts", line)
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

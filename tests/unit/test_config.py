@@ -167,6 +167,34 @@ def test_a_file_that_may_not_be_read():
         folder.rmdir()
 
 
+def test_what_holds_the_parser_up_is_not_parsed(tmp_path: Path):
+    """Each of these takes minutes to parse, or would."""
+    many = "a." * 400_000
+    for text in (
+        f"{many}a = 1\n",
+        f"[{many}a]\n",
+        f"x = {{ {many}a = 1 }}\n",
+        '"a"\t.' * 200_000 + "a = 1\n",
+    ):
+        error = refused(written(tmp_path, text))
+        assert "line 1: a key has more than 64 parts" in error.message
+
+
+def test_names_full_of_dots_are_no_key_of_many_parts(tmp_path: Path):
+    names = ", ".join(f'"registry.example.com/team.a/image.b:{number}.0.1"' for number in range(500))
+    made = load(written(tmp_path, f"{LAB}[hosts.lab.protect]\nimages = [{names}]\n"), {})
+    assert len(made.hosts["lab"].policy.protect.images) == 500
+
+
+def test_the_first_hundred_problems_are_listed(tmp_path: Path):
+    path = written(tmp_path, LAB + "".join(f"key{number} = 1\n" for number in range(20_000)))
+    lines = refused(path).message.splitlines()
+    assert lines[0] == f"{path} has 20000 problems. Nothing was looked at."
+    assert lines[1].startswith("  line 3: hosts.lab.key0: unknown key; ")
+    assert lines[100].startswith("  line 102: hosts.lab.key99: unknown key; ")
+    assert lines[101:] == ["  and 19900 more", "Then check it again:"]
+
+
 def test_the_command_line_ends_with_status_2():
     path = FAULTS / "unknown_protect_key.toml"
     ended = subprocess.run(
@@ -391,6 +419,7 @@ def test_the_default_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyP
             ),
         ),
         ("/dev/null", 'HYGIENE_STATE_DIR: "/dev/null" is not a directory.'),
+        ("/dev/null/x", 'HYGIENE_STATE_DIR: "/dev/null/x" cannot be used: Not a directory.'),
     ],
 )
 def test_a_state_directory_that_cannot_be(tmp_path: Path, value: str, said: str):
@@ -599,7 +628,7 @@ BEYOND_A_SCHEMA = {
     # Two values against each other, or what an editor's schema cannot compare.
     *("reserved_above_max", "reserved_above_most", "max_small", "root_name_twice"),
     *("evidence_in_data_root", "evidence_in_runner_root", "data_root_goes_up", "data_root_is_root"),
-    *("max_too_large", "duration_too_long"),
+    *("max_too_large", "duration_too_long", "deadline_too_long"),
     # JSON has no such number.
     "percent_nan",
     # The inside of a pattern or an address.
@@ -676,7 +705,7 @@ def test_the_reference_has_the_codes_meanings_and_defaults():
 
 TYPES = {
     "size": '"8GiB"',
-    "duration": '"24h"',
+    "duration": '"30m"',
     "percent": "10",
     "list of patterns": '["a*"]',
     "list of labels": '["a=b"]',
