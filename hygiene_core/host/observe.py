@@ -28,7 +28,7 @@ from hygiene_core.host.probes.engine import EngineReading, read_engine
 from hygiene_core.host.probes.images import read_images
 from hygiene_core.host.probes.probe import DiskUsage, Probe, Reading
 from hygiene_core.host.probes.volumes import read_volumes
-from hygiene_core.model.event import Emit, ProbeFinished, ProbeStarted
+from hygiene_core.model.event import Emit, ProbeFinished, ProbeStarted, silent
 from hygiene_core.model.observation import (
     TIMEOUT_RETURN_CODE,
     Availability,
@@ -49,13 +49,13 @@ _CLASSES = (SectionName.IMAGES, SectionName.CONTAINERS, SectionName.VOLUMES, Sec
 _RESTARTED = "the connection held open to the Engine was closed: it may have been restarted while it was read"
 
 
-def observe(request: ObserveRequest, *, emit: Emit | None = None) -> Observation:
-    """Look at the host once, without changing anything. Events are emitted on the calling thread."""
-    return _Pass(request, emit or _silent).run()
+def observe(request: ObserveRequest, *, emit: Emit = silent) -> Observation:
+    """Look at the host once, without changing anything.
 
-
-def _silent(event: object) -> None:
-    del event
+    Each section is told to `emit` once when it starts and once when it ends, on the calling thread. A restart
+    of the Engine is noticed after that: the observation's sections have the last word.
+    """
+    return _Pass(request, emit).run()
 
 
 def _now() -> datetime:
@@ -216,12 +216,14 @@ class _Pass:
 
     def _without_engine(self, engine: _Outcome) -> None:
         for name in _CLASSES:
+            self.emit(ProbeStarted(name))
             self._record(
                 _Outcome(replace(engine.section, name=name, captured_bytes=None), error=engine.error)
             )
 
     def _find_builders(self) -> None:
         began = _now()
+        self.emit(ProbeStarted(SectionName.BUILDERS))
         parts = {name: self.outcomes[name] for name in (SectionName.CONTAINERS, SectionName.VOLUMES)}
         lost = next((part for part in parts.values() if part.value is None), None)
         if lost is not None:
@@ -261,7 +263,7 @@ class _Pass:
                 continue
             said = f"{outcome.section.reason}; {_RESTARTED}" if outcome.section.reason else _RESTARTED
             section = replace(outcome.section, availability=Availability.PARTIAL, reason=said, return_code=1)
-            self._record(replace(outcome, section=section))
+            self.outcomes[name] = replace(outcome, section=section)
 
     def _close(self) -> None:
         """Shut every socket that is still open: what was given up ends, at the Engine too."""

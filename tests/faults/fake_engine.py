@@ -108,7 +108,7 @@ def empty_routes() -> dict[str, Handler]:
 
 
 class FakeEngine:
-    """Serves `routes` by path, with the API version and the query taken off; `exact` goes by the whole target.
+    """Serves `routes` by path, API version and query taken off; `exact` goes by the whole target.
 
     Attributes:
         asked: every request target, in order.

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from hygiene_core.errors import EnginePermission, EngineProtocol, EngineTimeout,
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
 from hygiene_core.host.observe import observe
+from hygiene_core.model.event import Event, ProbeFinished, ProbeStarted
 from hygiene_core.model.observation import Availability, SectionName
 from hygiene_core.model.request import Deadlines, ObserveRequest
 from tests.faults import fake_engine
@@ -255,3 +257,52 @@ def test_the_process_ends_by_itself_whatever_call_is_frozen(route: str):
         )
     assert done.stdout == "124\n"
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+def test_each_section_is_told_once_when_it_starts_and_once_when_it_ends(reachable: bool):
+    told: list[Event] = []
+    with FakeEngine() as engine:
+        path = engine.path if reachable else engine.path + "-not"
+        observe(ObserveRequest(docker_socket=path), emit=told.append)
+    started = [event.section for event in told if isinstance(event, ProbeStarted)]
+    finished = [event.section.name for event in told if isinstance(event, ProbeFinished)]
+    assert sorted(started) == sorted(finished) == sorted(SectionName)
+
+
+def test_a_listener_that_fails_ends_the_pass_and_leaves_no_thread_behind():
+    def listener(event: Event) -> None:
+        if isinstance(event, ProbeFinished) and event.section.name is SectionName.ENGINE:
+            raise BrokenPipeError
+
+    with FakeEngine({"/images/json": fake_engine.freeze}) as engine, pytest.raises(BrokenPipeError):
+        observe(ObserveRequest(docker_socket=engine.path), emit=listener)
+    for thread in threading.enumerate():
+        if thread.name.startswith("probe-"):
+            thread.join(timeout=30)
+            assert not thread.is_alive()
+
+
+def test_a_defect_in_a_probe_costs_its_section_only(monkeypatch: pytest.MonkeyPatch):
+    def broken(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("hygiene_core.host.observe.read_volumes", broken)
+    with FakeEngine() as engine:
+        seen = look(engine)
+    assert seen.sections[SectionName.VOLUMES].reason == "a defect of this kit: RuntimeError: a bug"
+    assert seen.sections[SectionName.IMAGES].availability is Availability.COMPLETE
+    assert seen.sections[SectionName.BUILDERS].availability is Availability.UNAVAILABLE
+
+
+def test_a_bad_row_makes_its_section_partial_and_no_volume_an_orphan():
+    state = {"Name": "buildx_buildkit_one0_state", "Driver": "local"}
+    lists = {"/containers/json": reply([{"Id": "x"}]), "/volumes": reply({"Volumes": [state]})}
+    with FakeEngine(lists) as engine:
+        seen = look(engine)
+    assert seen.sections[SectionName.CONTAINERS].availability is Availability.PARTIAL
+    assert [builder.id for builder in seen.builders] == ["embedded"]
+    assert seen.sections[SectionName.BUILDERS].availability is Availability.PARTIAL
+    assert (seen.sections[SectionName.BUILDERS].reason or "").startswith(
+        "containers: 1 of 1 containers could not be"
+    )

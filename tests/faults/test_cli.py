@@ -1,0 +1,327 @@
+"""The command line as its users meet it: real processes, exact lines, exact exit statuses.
+
+The Engines in here are the fake one, for what a real Engine will not do; `tests/engine` uses the real ones.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.faults import fake_engine
+from tests.faults.fake_engine import VERSION, FakeEngine, reply
+
+KIT = (sys.executable, "-m", "hygiene_core")
+
+POLICY = """
+[evidence]
+directory = "{state}"
+
+[hosts.fake]
+docker = "unix://{socket}"
+
+[hosts.fake.deadlines]
+engine = "1s"
+images = "1s"
+containers = "1s"
+volumes = "1s"
+build_cache = "1s"
+
+[hosts.fake.ages]
+grace = "168h"
+"""
+
+
+@pytest.fixture
+def kit(tmp_path):
+    """Run `hygiene` in an environment of its own: `kit("report", socket=...)`."""
+
+    def run(*words: str, socket: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [*KIT, *words]
+        if socket is not None:
+            config = tmp_path / "hygiene.toml"
+            config.write_text(POLICY.format(state=tmp_path / "state", socket=socket))
+            command += ["--config", str(config)]
+        clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8", "COLUMNS": "100"}
+        return subprocess.run(
+            command,
+            env=clean | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+        )
+
+    return run
+
+
+def exit_record(tmp_path: Path) -> dict[str, object]:
+    return json.loads((tmp_path / "state/exits/fake/report.json").read_text())
+
+
+def test_an_empty_host_is_healthy_and_its_run_is_kept(kit, tmp_path):
+    with FakeEngine() as engine:
+        ended = kit("report", "--format", "json", socket=engine.path)
+    assert ended.returncode == 4, ended.stderr  # the fake data root cannot be proven
+    shown = json.loads(ended.stdout)
+    assert shown["summary"]["free_disk_bytes"] is None
+    assert shown["sections"]["filesystems"]["availability"] == "partial"
+    again = kit("report", "--run", shown["run_id"], "--format", "json", socket=engine.path)
+    assert again.stdout == ended.stdout
+    assert again.returncode == 4
+    assert exit_record(tmp_path)["exit_status"] == 4
+    assert exit_record(tmp_path)["run_id"] == shown["run_id"]
+
+
+FOUR_WAYS = [
+    ("nobody listens", None, 6, "ENGINE_UNREACHABLE"),
+    (
+        "Podman answers",
+        {"/version": reply(VERSION | {"Components": [{"Name": "Podman Engine"}]})},
+        6,
+        "NOT_DOCKER",
+    ),
+    (
+        "too old",
+        {"/version": reply(VERSION | {"ApiVersion": "1.40", "MinAPIVersion": "1.12"})},
+        6,
+        "API_TOO_OLD",
+    ),
+    ("frozen", {"/version": fake_engine.freeze}, 6, "ENGINE_TIMEOUT"),
+]
+
+
+@pytest.mark.parametrize(
+    ("routes", "status", "code"), [w[1:] for w in FOUR_WAYS], ids=[w[0] for w in FOUR_WAYS]
+)
+def test_an_engine_that_gives_no_answer(kit, tmp_path, routes, status, code):
+    """A report of the rest is printed and kept; the exit status and the reason say what was not seen."""
+    if routes is None:
+        ended = kit("report", "--format", "json", socket=str(tmp_path / "nothing.sock"))
+    else:
+        with FakeEngine(routes) as engine:
+            ended = kit("report", "--format", "json", socket=engine.path)
+    assert ended.returncode == status, ended.stderr
+    shown = json.loads(ended.stdout)
+    assert shown["status"] == "incomplete"
+    assert shown["sections"]["host"]["availability"] == "complete"
+    for name in ("engine", "images", "containers", "volumes", "build_cache", "builders"):
+        assert shown["sections"][name]["availability"] == "unavailable"
+        assert shown["sections"][name]["reason"]
+    assert shown["summary"]["classes"]["images"]["count"] is None
+    assert code in json.dumps(shown["sections"]["engine"]) or code in ended.stderr
+    kept = kit("report", "--run", shown["run_id"], "--format", "json", socket="/nowhere.sock")
+    assert kept.stdout == ended.stdout
+
+
+def test_four_failures_four_messages(kit, tmp_path):
+    reasons = set()
+    for name, routes, _, _ in FOUR_WAYS:
+        if routes is None:
+            ended = kit("report", "--format", "json", "--unrecorded", socket=str(tmp_path / "nothing.sock"))
+        else:
+            with FakeEngine(routes) as engine:
+                ended = kit("report", "--format", "json", "--unrecorded", socket=engine.path)
+        reasons.add((name, json.loads(ended.stdout)["sections"]["engine"]["reason"]))
+    assert len({reason for _, reason in reasons}) == len(FOUR_WAYS)
+
+
+@pytest.mark.parametrize("route", ["/images/json", "/volumes", "/system/df"])
+def test_a_frozen_class_leaves_the_rest(kit, route):
+    with FakeEngine({route: fake_engine.freeze}) as engine:
+        ended = kit("report", "--format", "json", socket=engine.path)
+    sections = json.loads(ended.stdout)["sections"]
+    assert ended.returncode == 4
+    assert sections["containers"]["availability"] != "unavailable" or route == "/containers/json"
+    assert 124 in {section["return_code"] for section in sections.values()}
+
+
+def test_evidence_that_cannot_be_written_stops_the_report(kit, tmp_path):
+    (tmp_path / "state").write_text("a file in the place of the directory")
+    with FakeEngine() as engine:
+        ended = kit("report", socket=engine.path)
+        assert ended.returncode == 7
+        assert ended.stdout == ""
+        assert "EVIDENCE_" in ended.stderr
+        assert "Traceback" not in ended.stderr
+        looked = kit("report", "--unrecorded", socket=engine.path)
+    assert looked.stdout.startswith("fake ")
+    assert looked.stderr.startswith("This look is not recorded.\n")
+    assert (tmp_path / "state").read_text() == "a file in the place of the directory"
+
+
+BAD_CALLS = [
+    (["report", "--config", "/nowhere/hygiene.toml"], 2, "/nowhere/hygiene.toml"),
+    (["report", "--format", "yaml"], 2, "'yaml' is not one of"),
+    (["report", "extra"], 2, "unexpected extra argument"),
+    (["frobnicate"], 2, "No such command 'frobnicate'"),
+    (["report", "--run"], 2, "requires an argument"),
+    (["history", "runs", "--limit", "0"], 2, "0 is not in the range"),
+]
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "line"), BAD_CALLS, ids=lambda v: " ".join(v) if isinstance(v, list) else ""
+)
+def test_bad_calls(kit, words, status, line):
+    ended = kit(*words)
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert line in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["other", "-oProxyCommand=x", "a\nb", "::1", ""])
+def test_a_host_that_is_not_in_the_configuration(kit, name):
+    ended = kit("report", f"--host={name}", socket="/nowhere.sock")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("refused [UNKNOWN_HOST]: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_run_and_a_resource_that_nobody_knows(kit):
+    with FakeEngine() as engine:
+        kit("report", socket=engine.path)
+        run = kit("report", "--run", "nobody", socket=engine.path)
+        resource = kit("explain", "nobody", socket=engine.path)
+        kind = kit("resources", "--kind", "ghost", socket=engine.path)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith("refused [UNKNOWN_RUN]: ")
+    assert (resource.returncode, resource.stdout) == (2, "")
+    assert resource.stderr == (
+        "refused [UNKNOWN_RESOURCE]: no resource of this host is called 'nobody', nor does an id begin so. "
+        "The names: hygiene resources\n"
+    )
+    assert kind.stderr.startswith("refused [USAGE]: 'ghost' is not a kind; the words are image, ")
+
+
+def test_explain_prints_the_whole_chain(kit):
+    with FakeEngine() as engine:
+        ended = kit("explain", "embedded", socket=engine.path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("builder embedded: protected\n")
+    assert "=> protect.embedded_builder: Is it the Engine's own? it is a part of the Engine" in ended.stdout
+    assert "   protect.policy: Does the policy protect its name? no" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LANG": "C", "LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
+        {"TERM": "dumb", "NO_COLOR": "1"},
+        {"TZ": "Etc/GMT+12"},
+        {"COLUMNS": "10"},
+        {"COLUMNS": "wide"},
+    ],
+    ids=" ".join,
+)
+def test_odd_surroundings(kit, environment):
+    with FakeEngine() as engine:
+        ended = kit("report", socket=engine.path, **environment)
+    assert ended.returncode == 4, ended.stderr
+    assert "\x1b" not in ended.stdout
+    assert "Evidence" in ended.stdout
+    if "TZ" in environment:
+        assert " -12" in ended.stdout
+
+
+def test_without_a_terminal_nothing_but_the_report_is_said(kit):
+    with FakeEngine() as engine:
+        kit("report", socket=engine.path)  # the first run says whom it made the directory for
+        ended = kit("report", socket=engine.path)
+    assert ended.stderr == ""
+
+
+def test_a_reader_that_goes_away_is_no_error(kit, tmp_path):
+    with FakeEngine() as engine:
+        kit("report", socket=engine.path)
+        command = f"{' '.join(KIT)} report --config {tmp_path}/hygiene.toml | true"
+        ended = subprocess.run(
+            ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=False
+        )
+    assert ended.stderr == ""
+    assert ended.returncode == 4
+
+
+def test_ctrl_c_ends_with_130_and_is_recorded(kit, tmp_path):
+    with FakeEngine({"/images/json": fake_engine.freeze}) as engine:
+        config = tmp_path / "hygiene.toml"
+        text = POLICY.format(state=tmp_path / "state", socket=engine.path)
+        config.write_text(text.replace('images = "1s"', 'images = "60s"'))
+        process = subprocess.Popen(
+            [*KIT, "report", "--config", str(config)], stderr=subprocess.PIPE, text=True
+        )
+        while not any("/images/json" in target for target in engine.asked):
+            assert process.poll() is None, process.communicate()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said == "stopped by Ctrl-C\n"
+    assert exit_record(tmp_path)["exit_status"] == 130
+
+
+def test_a_terminal_sees_progress_and_a_report(kit, tmp_path):
+    with FakeEngine() as engine:
+        kit("report", socket=engine.path)
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            [*KIT, "report", "--config", str(tmp_path / "hygiene.toml")],
+            stderr=theirs,
+            stdout=subprocess.PIPE,
+            env=os.environ | {"TERM": "xterm"},
+        )
+        os.close(theirs)
+        seen = b""
+        while True:
+            try:
+                chunk = os.read(ours, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            seen += chunk
+        report, _ = process.communicate()
+    os.close(ours)
+    assert process.returncode == 4
+    assert report.startswith(b"fake ")
+    assert b"reading" in seen or b"observe" in seen
+
+
+def test_quiet_says_only_what_needs_attention(kit):
+    with FakeEngine() as engine:
+        ended = kit("report", "--quiet", socket=engine.path)
+    assert ended.returncode == 4
+    assert "Docker" in ended.stdout
+    assert "Disk" not in ended.stdout
+
+
+def test_version_and_help(kit):
+    assert kit("--version").stdout == "hygiene 0.1.0\n"
+    told = kit("--help").stdout
+    for word in (
+        "0 done",
+        "2 usage",
+        "3 refused",
+        "4 incomplete",
+        "5 busy",
+        "6 host",
+        "7 evidence",
+        "8 attention",
+    ):
+        assert word in " ".join(told.split())
+    bare = kit()
+    assert bare.returncode == 2
+    assert "Usage:" in bare.stderr + bare.stdout
+
+
+def test_completion_is_offered(kit):
+    ended = kit("--show-completion", "bash")
+    assert ended.returncode == 0
+    assert "complete" in ended.stdout
