@@ -104,9 +104,9 @@ def _image_users(containers: Iterable[Container], images: Iterable[Image]) -> di
         for container in containers:
             yield container.image_id, container.name
             for mount in container.mounts:
-                if mount.type == "image":
-                    named = mount.name or mount.source or ""
-                    yield by_name.get(named, named), container.name
+                mounted = by_name.get(mount.name or mount.source or "") if mount.type == "image" else None
+                if mounted is not None:
+                    yield mounted, container.name
 
     return _grouped(pairs())
 

@@ -11,7 +11,7 @@ from hygiene_core.decide.relations import Relations
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.policy import Policy
-from hygiene_core.model.resource import BuildCacheRecord, Image, Kind, Resource
+from hygiene_core.model.resource import Image, Kind, Resource
 
 __all__ = ["SECTION_OF_KIND", "remember", "resources_of"]
 
@@ -88,11 +88,6 @@ def _moved_on(resource: Resource, known: Known | None, context: Context) -> Know
 
 def _held(resource: Resource, context: Context) -> bool:
     """Whether something uses, tags or protects it now."""
-    match resource:
-        case BuildCacheRecord():
-            return resource.in_use
-        case Image():
-            tagged = bool(resource.names)
-            return tagged or is_used(resource, context) or is_protected(resource, context)
-        case _:
-            return is_used(resource, context) or is_protected(resource, context)
+    if isinstance(resource, Image) and resource.names:
+        return True
+    return is_used(resource, context) or is_protected(resource, context)

@@ -137,6 +137,7 @@ def test_golden(what, snapshot):
     ]
     golden = "\n".join(spelled(label, row) for label, row in rows)
     assert golden + "\n" == snapshot(extension_class=VerdictSnapshot)
+    assert all(isinstance(row.used_by, tuple) for _, row in rows)
     assert all(row.facts is resource for (_, row), (_, resource, *_) in zip(rows, CASES, strict=True))
 
 
@@ -260,7 +261,9 @@ def unremembered(seen, rules):
 def test_no_history_is_unknown():
     seen = observation(UNTAGGED)
     (row,) = classify(seen, unremembered(seen, policy()))
-    assert rules_of(row) == ("unknown.memory",)
+    assert [(r.rule, r.detail) for r in row.reasons] == [
+        ("unknown.memory", "no earlier observation is at hand")
+    ]
     assert row.first_seen_at is None
 
 
@@ -275,6 +278,38 @@ def test_explain_asks_every_rule_and_keeps_the_verdict():
     assert spoke["release.dangling_image"].detail == "untagged and unused, idle since 2026-03-05 03:02Z"
     assert all(weighed.detail == "no" for weighed in told.rules if weighed.verdict is None)
     assert all(weighed.asks.endswith("?") for weighed in told.rules)
+    verdicts = {rule.id: rule.verdict for rule in ALL_RULES}
+    assert all(weighed.would_give is verdicts[weighed.rule] for weighed in told.rules)
+
+
+def test_an_explanation_knows_the_layers():
+    base = image("base:1", layers=("base",), size_bytes=20, shared_bytes=None)
+    app = image("app:1", layers=("base", "a"), size_bytes=30, shared_bytes=None)
+    assert chain(app, observation(base, app)).judged.unique_bytes == 10
+
+
+def test_an_explanation_does_not_promise_what_is_not_due():
+    """The rules that let go are asked even where a stronger verdict stands: they must answer no."""
+    for resource, memory in ((image("a:1"), None), (UNTAGGED, Memory())):
+        seen = observation(resource)
+        told = chain(resource, seen, policy(ages=replace(ALL_AGES, tagged_image=None)), memory=memory)
+        assert [w.rule for w in told.rules if w.verdict is Verdict.CANDIDATE] == []
+    tagged = chain(
+        image("a:1"), observation(image("a:1")), policy(ages=replace(ALL_AGES, dangling_image=None))
+    )
+    assert "keep.no_rule" not in [w.rule for w in tagged.rules if w.verdict]
+
+
+def test_an_age_bound_of_a_record_is_inclusive():
+    record = cache_record(last_used_at=NOW - WEEK)
+    row = judge(observation(record), policy(budgets={"embedded": BUDGET}))[record.id]
+    assert rules_of(row) == ("cache.budget_met",)
+
+
+def test_a_repository_behind_a_port():
+    found = image("127.0.0.1:5000/app:1")
+    row = judge(observation(found), policy(protect=Protect(images=("127.0.0.1:5000/app",))))[found.id]
+    assert row.verdict is Verdict.PROTECTED
 
 
 @pytest.mark.parametrize("memory", [None, Memory()], ids=["known", "not known"])

@@ -54,6 +54,8 @@ def test_free_inodes():
     (one,) = found(seen, limited(min_free_inodes_percent=5.1))
     assert (one.code, one.figure, one.limit, one.unit) == ("FREE_INODES_LOW", 5.0, 5.1, "percent")
     assert found(seen, limited(min_free_inodes_percent=5.0)) == ()
+    thirds = observation(filesystems=(filesystem(total_inodes=3000, free_inodes=1000),))
+    assert found(thirds, limited(min_free_inodes_percent=99))[0].figure == 33.3
     for nothing in ({"total_inodes": None}, {"free_inodes": None}, {"total_inodes": 0}):
         odd = observation(filesystems=(replace(seen.filesystems[0], **nothing),))
         assert found(odd, limited(min_free_inodes_percent=99)) == ()
