@@ -4,10 +4,10 @@
     {"k":"res", "kind", "id", ...}      a resource that is new, or whose row is not what it was
     {"k":"gone", "kind", "id"}          a resource that a complete section no longer shows
     {"k":"unseen", "kind", "ids"}       what this run could not look at; `ids` null is all of that kind
-    {"k":"kept", "kind", "id", ...}     in a full segment: the last row of a resource that is unseen in this run
+    {"k":"kept", "kind", "id", ...}     in a full segment: the last row of what is unseen in this run
 
-A `res` or `kept` line is the row of the report as printed; its last member `known` is there only if the memory
-of the resource (see `model/known.py`) cannot be read off the row.
+A `res` or `kept` line is the row of the report as printed; its last member `known` is there only if the
+memory of the resource (see `model/known.py`) cannot be read off the row.
 
 **Unseen is not gone.** A resource that is absent while its section is not complete keeps its row: this report
 does not show it, and the next complete one finds it unchanged, with its age, and writes nothing. So a run's
@@ -46,10 +46,11 @@ SECTION_OF_KIND = {
     "build_cache": "build_cache",
     "builder": "builders",
 }
-"""The section that has to be complete before an absent resource of a kind is gone; without one it is unseen."""
+"""The section that has to be complete before an absent resource of a kind is gone, not unseen."""
 
 _COMPLETE = "complete"
 _FINGERPRINT_BYTES = 16
+_IDS_IN_A_LINE = 1000
 _RES, _KEPT = b'{"k":"res",', b'{"k":"kept",'
 _PLAIN = re.compile(rb'\{"k":"(res|kept|gone)","kind":"([a-z_]+)","id":"([^"\\]*)"')
 
@@ -302,10 +303,16 @@ def _unseen_lines(unseen: list[Key], shown: Mapping[Key, None]) -> list[bytes]:
     for kind, name in unseen:
         ids.setdefault(kind, []).append(name)
     seen_kinds = {key[0] for key in shown}
-    return [
-        _json({"k": "unseen", "kind": kind, "ids": names if kind in seen_kinds else None})
-        for kind, names in ids.items()
-    ]
+    lines: list[bytes] = []
+    for kind, names in ids.items():
+        if kind not in seen_kinds:
+            lines.append(_json({"k": "unseen", "kind": kind, "ids": None}))
+            continue
+        # DuckDB reads lines of up to 16 MiB.
+        for start in range(0, len(names), _IDS_IN_A_LINE):
+            some = names[start : start + _IDS_IN_A_LINE]
+            lines.append(_json({"k": "unseen", "kind": kind, "ids": some}))
+    return lines
 
 
 def _key(line: bytes) -> Key:

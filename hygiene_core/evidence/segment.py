@@ -2,7 +2,8 @@ r"""The bytes of a segment, the hash-chained file of one run. Standard library o
 
 A segment is JSON Lines under gzip: a header line `{"k":"run",...}`, the records, and an end line
 `{"k":"end",...}`. The body is every stored byte before the end line; `body_sha256` is over the body
-uncompressed and `lines` counts its lines. The chain ties each segment to the one before, the first to 64 zeros:
+uncompressed and `lines` counts its lines. The chain ties each segment to the one before it,
+and the first to 64 zeros:
 
     chain = sha256("hyg1\0" + prev + "\n" + seq + "\n" + run_id + "\n" + body_sha256)
 

@@ -1,7 +1,7 @@
 """The one door of the pipeline and the front ends to a state directory.
 
-Recording needs the ledger alone. The DuckDB files come after it: whatever is wrong with them is a warning, and
-no run is lost or stopped by it.
+Recording needs the ledger alone. The DuckDB files come after it: whatever is wrong with them is a
+warning, and no run is lost or stopped by it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hygiene_core.errors import EvidenceBroken, UnknownRun
-from hygiene_core.evidence import known
+from hygiene_core.errors import EvidenceUnreadable, UnknownRun
+from hygiene_core.evidence import catalogue, files, known
 from hygiene_core.evidence.ledger import Ledger, LedgerFile
 from hygiene_core.evidence.record import FULL_EVERY, replay, state_at, to_lines
 from hygiene_core.evidence.verify import Verification, verify
@@ -34,10 +34,11 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How far the published database is behind the ledger, and why."""
+    """How far the published database is behind the ledger, and why. `notes` are no reason to worry."""
 
     pending_segments: int
     warning: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class EvidenceStore:
@@ -104,6 +105,10 @@ class EvidenceStore:
                 )
         return Recorded(segment.seq, segment.chain, segment.path, tuple(dict.fromkeys(notes)))
 
+    def publish(self) -> Published:
+        """Bring the published database up to the ledger; trouble with DuckDB is a warning, never an error."""
+        return _published(catalogue.bring_up_to_date(self.directory, self.hosts()))
+
     def load(self, host: str, run: str | int | None = None) -> Report:
         """A stored report, exactly as it was recorded.
 
@@ -137,21 +142,52 @@ class EvidenceStore:
             for name in ([host] if host else self.hosts())
         }
 
-    def require_sound(self, host: str | None = None) -> None:
-        """Do nothing if every ledger verifies.
+    def rebuild(self) -> str:
+        """Make the index of known resources and the DuckDB files anew from the ledger, as it is now.
+
+        A ledger that has lost its newest runs is accepted from here on. Returns what was done, in one line.
 
         Raises:
-            EvidenceBroken: one does not; the message names the first that is bad.
+            EvidenceBroken: a ledger cannot be read.
+            EvidenceUnwritable: there is no room or no permission.
+            EvidenceUnreadable: the published database could not be made.
         """
-        for name, result in self.verify(host).items():
-            if not result.ok:
-                raise EvidenceBroken(
-                    f"the ledger of {name} is broken at run {result.first_bad_seq}: {result.problem}.",
-                    next_step="Bring the files of this run back from a copy; the runs before it are sound.",
-                )
+        hosts = self.hosts()
+        for host in hosts:
+            ledger = self._ledger(host)
+            with ledger.locked():
+                index = known.rebuild(ledger)
+                if index.head is not None:
+                    try:
+                        known.save(self.directory, host, index)
+                    except OSError as error:
+                        raise files.unwritable(error, f"the index of {host}") from error
+                self._indexes[host] = index
+        made = catalogue.bring_up_to_date(self.directory, hosts, anew=True)
+        if made.pending:
+            raise EvidenceUnreadable(" ".join(made.warnings))
+        return (
+            f"{made.ingested} runs of {len(hosts)} hosts were read from the ledger; everything else is new."
+        )
+
+    def export(self, directory: Path, kind: str = "parquet") -> tuple[Path, ...]:
+        """Write every table as a file of a new or empty directory: `parquet` or `jsonl`.
+
+        Raises:
+            UsageProblem: the directory is not empty, or the kind is another.
+            EvidenceUnreadable: the evidence cannot be read, or the files cannot be written.
+        """
+        return catalogue.export(self.directory, self.hosts(), directory, kind)
 
     def _ledger(self, host: str) -> Ledger:
         return Ledger(self.directory, host)
+
+
+def _published(made: catalogue.Publication) -> Published:
+    if not made.warnings and not made.pending:
+        return Published(0, None, made.notes)
+    pending = f"{made.pending} runs are not in the published database yet." if made.pending else ""
+    return Published(made.pending, " ".join(filter(None, (*made.warnings, pending))), made.notes)
 
 
 def _find(ledger: Ledger, run: str | int | None) -> LedgerFile:

@@ -15,7 +15,7 @@ from hygiene_core.errors import EvidenceBroken
 from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile
 from hygiene_core.evidence.segment import GENESIS, chain_of, read_segment
 
-__all__ = ["Verification", "verify"]
+__all__ = ["Verification", "sound", "verify"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,13 +32,15 @@ class Verification:
     first_bad_seq: int | None = None
     problem: str | None = None
 
-    def line(self, host: str) -> str:
-        """The result as one line for a person."""
-        if self.ok:
-            end = "nothing is recorded" if self.head is None else f"head {self.head.seq} {self.head.chain}"
-            return f"{host}: sound, {self.segments} runs, {end}"
-        sound = f"{self.segments} sound runs before it"
-        return f"{host}: BROKEN at run {self.first_bad_seq}: {self.problem} ({sound})"
+    @property
+    def sentence(self) -> str:
+        """The result for a person."""
+        if self.ok and self.head is None:
+            return "nothing is recorded"
+        if self.ok and self.head:
+            return f"sound, {self.segments} runs, head {self.head.seq} {self.head.chain}"
+        before = f"{self.segments} sound runs before it"
+        return f"broken at run {self.first_bad_seq}: {self.problem} ({before})"
 
 
 def verify(ledger: Ledger, expected: Head | None = None) -> Verification:
@@ -48,7 +50,7 @@ def verify(ledger: Ledger, expected: Head | None = None) -> Verification:
     for file in ledger.files():
         try:
             _require_place(file, head)
-            chain = _sound(file, ledger.host, head)
+            chain = sound(file, ledger.host, head)
             _require_expected(file, chain, expected)
         except EvidenceBroken as error:
             first_bad = file.seq if head is None else min(file.seq, head.seq + 1)
@@ -77,7 +79,7 @@ def _require_place(file: LedgerFile, head: Head | None) -> None:
         raise EvidenceBroken(f"runs {awaited} to {file.seq - 1} are missing")
 
 
-def _sound(file: LedgerFile, host: str, head: Head | None) -> str:
+def sound(file: LedgerFile, host: str, head: Head | None) -> str:
     """The chain value of a segment that is what was written after `head`."""
     body, end = read_segment(file.path)
     name, lines = file.path.name, body.count(b"\n")

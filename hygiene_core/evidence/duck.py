@@ -1,0 +1,59 @@
+"""How this kit opens DuckDB: no extension is fetched, times are UTC, memory and threads are bounded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ["READABLE_BY", "connect", "is_locked", "text_of"]
+
+READABLE_BY = "v1.5.0"
+"""The oldest DuckDB release that can open our files: the command-line client that people have today."""
+
+_EVERYWHERE = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+    "storage_compatibility_version": READABLE_BY,
+    "threads": "2",
+}
+_WRITER = {"memory_limit": "1GB"}
+_READER = {
+    "enable_external_access": "false",
+    "memory_limit": "512MB",
+    # A tool that watches a full disk does not spill onto it.
+    "max_temp_directory_size": "0B",
+}
+
+
+def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open a database file. A read-only connection can read that file and nothing else, and stays so.
+
+    Raises:
+        duckdb.Error: it is locked, damaged or of a newer version.
+    """
+    import duckdb  # noqa: PLC0415 - a tenth of a second that a report does not wait for
+
+    config: dict[str, Any] = _EVERYWHERE | (_READER if read_only else _WRITER)
+    connection = duckdb.connect(str(path), read_only=read_only, config=config)
+    try:
+        connection.execute("SET TimeZone = 'UTC'")
+        if read_only:
+            connection.execute("SET lock_configuration = true")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether another process holds the file."""
+    return "Could not set lock on file" in str(error)
+
+
+def text_of(error: Exception) -> str:
+    """DuckDB's own words in one line, without the address of a help page and the marks under a column."""
+    told = str(error).split(" See also http", maxsplit=1)[0]
+    return " ".join(word for word in told.split() if set(word) != {"^"}).rstrip(".")
