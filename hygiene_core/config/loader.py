@@ -6,6 +6,7 @@ A file that is named and cannot be used is an error and never a fall-back; all i
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -20,6 +21,7 @@ from hygiene_core.config.units import UnitProblem, shown
 from hygiene_core.errors import ConfigProblem, UnknownHost
 from hygiene_core.model.host import Configuration, Host
 from hygiene_core.model.policy import Ages, Policy
+from hygiene_core.model.text import plain
 
 __all__ = [
     "BUILTIN_HOST",
@@ -131,10 +133,11 @@ def resolve_host(configuration: Configuration, name: str | None) -> Host:
         )
     if name in configuration.hosts:
         return configuration.hosts[name]
+    where = f" --config {shlex.quote(configuration.source)}" if configuration.source else ""
     said = rules.name_problem(name) or f"no host is called {shown(name)}; {rules.nearest(name, known)}"
     raise UnknownHost(
         f"{ended(said)} Nothing was looked at. The hosts and their policies:",
-        next_step="hygiene config check",
+        next_step=plain(f"hygiene config check{where}"),
     )
 
 
@@ -193,6 +196,7 @@ def _directory_problem(directory: str, configuration: Configuration) -> str | No
             *((f"the runner root {root.name}", root.path) for root in host.policy.runner_roots),
         ]
         for what, path in cleaned:
-            if Path(directory).is_relative_to(path):
+            # Followed, because a link into the data root would be cleaned just the same.
+            if Path(directory).resolve().is_relative_to(Path(path).resolve()):
                 return f"lies in {what} of hosts.{host.name} ({shown(path)}), which this kit cleans"
     return None

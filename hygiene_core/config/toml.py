@@ -118,7 +118,7 @@ def _explained(text: str, said: str) -> NotReadable:
     line = int(place[2]) if place and place[2] else None
     if what.startswith(_TWICE):
         return NotReadable("this key or table stands twice", line)
-    written = text.splitlines()[line - 1] if line else ""
+    written = text.split("\n")[line - 1] if line else ""
     if _NULL.search(written):
         return NotReadable("TOML has no null; leave the key out", line)
     end = ", at the end of the file" if place and not line else ""

@@ -190,6 +190,22 @@ def test_any_text_is_read_or_refused_in_words(text: str):
     assert {location[0] for location in line_numbers(text)} == set(tables)
 
 
+def test_a_table_in_a_list_of_tables_belongs_to_the_last_one():
+    text = "[[a.b]]\n[[a.b]]\n[a.b.c]\nx = 1\n[[a.b.d]]\n[[a.b.d]]\ny = 1"
+    assert line_numbers(text) == {
+        ("a",): 1,
+        ("a", "b"): 1,
+        ("a", "b", 0): 1,
+        ("a", "b", 1): 2,
+        ("a", "b", 1, "c"): 3,
+        ("a", "b", 1, "c", "x"): 4,
+        ("a", "b", 1, "d"): 5,
+        ("a", "b", 1, "d", 0): 5,
+        ("a", "b", 1, "d", 1): 6,
+        ("a", "b", 1, "d", 1, "y"): 7,
+    }
+
+
 def test_an_inline_table_counts_whole():
     assert line_numbers("a = { b = { c = 1 } }\n\nd.e = 2") == {("a",): 1, ("d",): 3, ("d", "e"): 3}
 

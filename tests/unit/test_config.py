@@ -427,6 +427,15 @@ def test_a_state_directory_that_cannot_be(tmp_path: Path, value: str, said: str)
     assert error.message == f"{said} Nothing was looked at."
 
 
+def test_a_link_into_what_is_cleaned_is_followed(tmp_path: Path):
+    inside, link = tmp_path / "lane-1/evidence", tmp_path / "evidence"
+    inside.mkdir(parents=True)
+    link.symlink_to(inside)
+    root = f'[[hosts.lab.runner_roots]]\nname = "lane-1"\npath = "{tmp_path}/lane-1"\n'
+    error = refused(written(tmp_path, LAB + root), {"HYGIENE_STATE_DIR": str(link)})
+    assert "lies in the runner root lane-1 of hosts.lab" in error.message
+
+
 def test_one_host_needs_no_name(tmp_path: Path):
     made = load(written(tmp_path, LAB), {})
     assert resolve_host(made, None) is made.hosts["lab"]
@@ -458,6 +467,17 @@ def test_a_host_that_is_not_configured(tmp_path: Path, name: str | None, said: s
         resolve_host(several(tmp_path), name)
     assert caught.value.message.startswith(f"{said} Nothing was looked at.")
     assert (caught.value.exit_status, caught.value.code) == (2, "UNKNOWN_HOST")
+    checked = f"hygiene config check --config {tmp_path}/hygiene.toml"
+    assert caught.value.next_step == ("--host lab" if name is None else checked)
+
+
+def test_a_host_that_the_defaults_do_not_have():
+    with pytest.raises(UnknownHost) as caught:
+        resolve_host(builtin(), "chris-testing")
+    assert str(caught.value) == (
+        'refused [UNKNOWN_HOST]: no host is called "chris-testing"; known here: local. '
+        "Nothing was looked at. The hosts and their policies: hygiene config check"
+    )
 
 
 # Warnings.
@@ -633,7 +653,7 @@ BEYOND_A_SCHEMA = {
     "percent_nan",
     # The inside of a pattern or an address.
     *("pattern_backwards", "pattern_surrounding_space", "pattern_too_long", "pattern_unclosed"),
-    *("pattern_unclosed_not", "pattern_newline", "docker_escape"),
+    *("pattern_unclosed_not", "label_class_over_equals", "pattern_newline", "docker_escape"),
 }
 
 
