@@ -81,14 +81,14 @@ def test_reserved_blocks_are_neither_free_nor_used(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_role_that_cannot_be_measured_has_its_reason_and_the_others_stay(tmp_path: Path):
-    request = ObserveRequest(
-        docker_socket="x", state_directory=str(tmp_path / "no"), roots={"runner_root:a": "a\0b"}
+    roots = {"runner_root:a": "a\0b", "runner_root:b": str(tmp_path / "no")}
+    rows, problems = read_filesystems(
+        ObserveRequest(docker_socket="x", roots=roots), DataRoot(str(tmp_path), "proven")
     )
-    rows, problems = read_filesystems(request, DataRoot(str(tmp_path), "proven"))
     assert [row.role for row in rows] == ["data_root"]
     assert problems == (
-        f"state: {tmp_path}/no cannot be measured (No such file or directory)",
         "runner_root:a: a\0b cannot be measured (embedded null byte)",
+        f"runner_root:b: {tmp_path}/no cannot be measured (No such file or directory)",
     )
 
 
@@ -97,3 +97,9 @@ def test_an_unproven_data_root_is_not_measured(tmp_path: Path):
     rows, problems = read_filesystems(request, DataRoot(None, "another Engine's"))
     assert [row.role for row in rows] == ["state"]
     assert problems == ("data_root: not proven, another Engine's",)
+
+
+def test_before_the_first_run_the_state_is_measured_where_it_will_be(tmp_path: Path):
+    request = ObserveRequest(docker_socket="/x", state_directory=str(tmp_path / "not" / "yet"))
+    rows, _ = read_filesystems(request, DataRoot(None, "test"))
+    assert [(row.role, row.path) for row in rows] == [("state", str(tmp_path))]

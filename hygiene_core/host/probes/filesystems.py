@@ -69,7 +69,7 @@ def read_filesystems(
     else:
         roles["data_root"] = data_root.path
     if request.state_directory is not None:
-        roles["state"] = request.state_directory
+        roles["state"] = _nearest_folder(request.state_directory)
     roles.update(request.roots)
     rows: list[Filesystem] = []
     for role, path in roles.items():
@@ -79,6 +79,12 @@ def read_filesystems(
             said = error.strerror if isinstance(error, OSError) else str(error)
             problems.append(f"{role}: {path} cannot be measured ({said})")
     return tuple(rows), tuple(problems)
+
+
+def _nearest_folder(path: str) -> str:
+    """The state directory, or before the first run the folder in which it will be made."""
+    folder = Path(path)
+    return str(next((one for one in (folder, *folder.parents) if one.is_dir()), folder))
 
 
 def measure(role: str, path: str) -> Filesystem:
