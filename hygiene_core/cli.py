@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from hygiene_core import __version__, terminal
-from hygiene_core.errors import EXIT_ATTENTION, EXIT_INCOMPLETE, EXIT_OK, EXIT_UNREACHABLE, HygieneError
+from hygiene_core.errors import (
+    EXIT_ATTENTION,
+    EXIT_INCOMPLETE,
+    EXIT_OK,
+    EXIT_UNREACHABLE,
+    HygieneError,
+    Stopped,
+    Terminated,
+)
 
 if TYPE_CHECKING:
     from hygiene_core.evidence.reader import Reader
@@ -101,15 +109,21 @@ AllOption = Annotated[bool, typer.Option("--all", help="List every candidate, no
 
 def main() -> NoReturn:
     """Run the command line and exit with the status that the error tree gives."""
+    signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app()
     except HygieneError as error:
         terminal.problem(error)
         sys.exit(error.exit_status)
-    except KeyboardInterrupt:
-        terminal.message("stopped by Ctrl-C")
-        sys.exit(128 + signal.SIGINT)
     sys.exit(EXIT_OK)
+
+
+def _stop(number: int, _frame: object) -> NoReturn:
+    """End by an error of the tree, so that a stopped run leaves its exit record like any other."""
+    if number == signal.SIGTERM:
+        raise Terminated("by SIGTERM, before it was done.")
+    raise Stopped("by Ctrl-C, before it was done.")
 
 
 def _print_version(wanted: bool) -> None:
@@ -147,7 +161,7 @@ def report(
     """Look at a host, read-only, keep the evidence, and say what everything is and why."""
     from hygiene_core.evidence.exit_record import exit_record
 
-    configuration = _load(config_file)
+    configuration = _load(config_file, quiet=quiet)
     chosen = _host(configuration, host)
     if run is not None:
         _end_report(_store(configuration).load(chosen.name, run), output, fail_on, every=every, quiet=quiet)
@@ -237,7 +251,7 @@ def demo(*, output: FormatOption = Format.TEXT, every: AllOption = False) -> Non
 @history.command("runs")
 def history_runs(
     *,
-    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1)] = 20,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=100_000)] = 20,
     config_file: ConfigOption = None,
     host: HostOption = None,
     shape: ShapeOption = Shape.TEXT,
@@ -342,11 +356,11 @@ def config_schema() -> None:
     terminal.data(json.dumps(json_schema(), indent=2))
 
 
-def _load(config_file: Path | None) -> Configuration:
+def _load(config_file: Path | None, *, quiet: bool = False) -> Configuration:
     from hygiene_core.config import load
 
     configuration = load(config_file, os.environ)
-    for warning in configuration.warnings:
+    for warning in () if quiet else configuration.warnings:
         terminal.message(f"warning: {warning}")
     return configuration
 
@@ -370,9 +384,9 @@ def _transport() -> Transport:
 
 
 def _import_duckdb() -> None:
-    from hygiene_core.evidence import catalogue
+    from hygiene_core.evidence import duck
 
-    catalogue.load_library()
+    duck.load()
 
 
 def _look(
@@ -413,6 +427,9 @@ def _print_report(made: Report, output: Format, *, every: bool, quiet: bool) -> 
             made, width=terminal.width(), color=terminal.colour(), resources=most, zone=zone
         )
     terminal.data(written)
+    if made.host.engine_error:
+        why = made.sections["engine"].reason
+        terminal.message(f"failed [{made.host.engine_error}]: {why} The rest of the host was reported.")
 
 
 def _status(made: Report, fail_on: FailOn) -> int:

@@ -14,10 +14,12 @@
     │   ├── NotDockerEngine           NOT_DOCKER
     │   ├── EngineTimeout             ENGINE_TIMEOUT     (return code 124)
     │   └── EngineProtocol            ENGINE_PROTOCOL    (an answer that is not the API's)
-    └── EvidenceProblem                           7
-        ├── EvidenceUnwritable        EVIDENCE_UNWRITABLE
-        ├── EvidenceBroken            EVIDENCE_BROKEN
-        └── EvidenceUnreadable        EVIDENCE_UNREADABLE
+    ├── EvidenceProblem                           7
+    │   ├── EvidenceUnwritable        EVIDENCE_UNWRITABLE
+    │   ├── EvidenceBroken            EVIDENCE_BROKEN
+    │   └── EvidenceUnreadable        EVIDENCE_UNREADABLE
+    └── Stopped                       STOPPED     130
+        └── Terminated                            143
 
 A message states the fact, then what was done or not done; `next_step` is the one command to run next.
 The same code appears in the command line, the console, the ledger and `docs/reference/refusals.md`.
@@ -45,6 +47,8 @@ __all__ = [
     "HygieneError",
     "NotDockerEngine",
     "QueryProblem",
+    "Stopped",
+    "Terminated",
     "UnknownHost",
     "UnknownResource",
     "UnknownRun",
@@ -202,3 +206,17 @@ class EvidenceUnreadable(EvidenceProblem):
     """The published database cannot be opened for reading."""
 
     code = "EVIDENCE_UNREADABLE"
+
+
+class Stopped(HygieneError):
+    """Ctrl-C (SIGINT) ended the command."""
+
+    code = "STOPPED"
+    exit_status = 130
+    word = "stopped"
+
+
+class Terminated(Stopped):
+    """SIGTERM ended the command."""
+
+    exit_status = 143

@@ -159,6 +159,7 @@ def _classify(run: Run, tools: Tools) -> Run:
             hostname=observation.host.hostname,
             boot_id=observation.host.boot_id,
             engine=observation.engine,
+            engine_error=observation.engine_error,
         ),
         status=status_of(observation, findings),
         policy=PolicyReference(source=policy.source, digest=policy.digest, sentence=sentence(policy)),

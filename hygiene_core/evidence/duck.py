@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["READABLE_BY", "connect", "is_locked", "text_of"]
+__all__ = ["READABLE_BY", "connect", "is_locked", "load", "text_of"]
 
 READABLE_BY = "v1.5.0"
 """The oldest DuckDB release that can open our files: the command-line client that people have today."""
@@ -26,6 +26,11 @@ _READER = {
     # A tool that watches a full disk does not spill onto it.
     "max_temp_directory_size": "0B",
 }
+
+
+def load() -> None:
+    """Import the library, for a thread that has time while another waits for something else."""
+    import duckdb  # noqa: F401, PLC0415 - imported for its effect, later than this module
 
 
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:

@@ -20,7 +20,6 @@ from hygiene_core.evidence import files
 __all__ = ["ExitRecord", "exit_record"]
 
 _CRASHED = 1
-_INTERRUPTED = 130
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,9 +50,6 @@ def exit_record(directory: Path, host: str, verb: str) -> Iterator[ExitRecord]:
         yield record
     except HygieneError as error:
         record.exit_status, record.error = error.exit_status, str(error)
-        raise
-    except KeyboardInterrupt:
-        record.exit_status, record.error = _INTERRUPTED, "interrupted"
         raise
     except BaseException as error:
         record.exit_status, record.error = _CRASHED, f"{type(error).__name__}: {error}"

@@ -132,7 +132,7 @@ class EngineFigure:
 class Observation:
     """Everything one pass saw. A resource tuple is complete only if its section says so.
 
-    `engine_error` is the code (see `errors`) of what kept the Engine from being read at all, `None` if it was.
+    `engine_error` is the code (see `errors`) of what kept the Engine from being read, `None` if it was.
     """
 
     started_at: datetime

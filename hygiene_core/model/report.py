@@ -58,13 +58,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostReference:
-    """The host a run was about."""
+    """The host a run was about.
+
+    `engine_error` is the code (see `errors`) of what kept the Engine from being read, `None` if it was.
+    """
 
     name: str
     machine_id: str | None
     hostname: str | None
     boot_id: str | None
     engine: EngineIdentity | None
+    engine_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

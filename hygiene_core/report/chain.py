@@ -40,6 +40,6 @@ def render(chain: Chain, *, width: int = 80, zone: tzinfo) -> str:
             lines.append(f"is it {words(group.value)}?")
         decided = weighed.verdict is row.verdict
         mark = _MARK if decided else "->" if weighed.verdict else _QUIET
-        head = f"{mark} {weighed.rule}: {weighed.asks} "
-        lines += wrap(head + plain(weighed.detail), width, "", "     ")
+        said = f"{weighed.rule}: {weighed.asks} {plain(weighed.detail)}"
+        lines += wrap(said, width, f"{mark} ", "     ")
     return "\n".join(lines) + "\n"

@@ -117,7 +117,9 @@ def test_an_engine_that_gives_no_answer(kit, tmp_path, routes, status, code):
         assert shown["sections"][name]["availability"] == "unavailable"
         assert shown["sections"][name]["reason"]
     assert shown["summary"]["classes"]["images"]["count"] is None
-    assert code in json.dumps(shown["sections"]["engine"]) or code in ended.stderr
+    assert shown["host"]["engine_error"] == code
+    reason = shown["sections"]["engine"]["reason"]
+    assert f"failed [{code}]: {reason} The rest of the host was reported.\n" in ended.stderr
     kept = kit("report", "--run", shown["run_id"], "--format", "json", socket="/nowhere.sock")
     assert kept.stdout == ended.stdout
 
@@ -145,17 +147,20 @@ def test_a_frozen_class_leaves_the_rest(kit, route):
 
 
 def test_evidence_that_cannot_be_written_stops_the_report(kit, tmp_path):
-    (tmp_path / "state").write_text("a file in the place of the directory")
+    state = tmp_path / "state"
+    state.mkdir()
+    (state / "ledger").write_text("a file in the place of a directory")
     with FakeEngine() as engine:
         ended = kit("report", socket=engine.path)
         assert ended.returncode == 7
         assert ended.stdout == ""
-        assert "EVIDENCE_" in ended.stderr
-        assert "Traceback" not in ended.stderr
+        assert ended.stderr.startswith("failed [EVIDENCE_")
+        assert ended.stderr.count("\n") == 1
+        assert exit_record(tmp_path)["exit_status"] == 7
         looked = kit("report", "--unrecorded", socket=engine.path)
     assert looked.stdout.startswith("fake ")
     assert looked.stderr.startswith("This look is not recorded.\n")
-    assert (tmp_path / "state").read_text() == "a file in the place of the directory"
+    assert (state / "ledger").read_text() == "a file in the place of a directory"
 
 
 BAD_CALLS = [
@@ -164,7 +169,7 @@ BAD_CALLS = [
     (["report", "extra"], 2, "unexpected extra argument"),
     (["frobnicate"], 2, "No such command 'frobnicate'"),
     (["report", "--run"], 2, "requires an argument"),
-    (["history", "runs", "--limit", "0"], 2, "0 is not in the range"),
+    (["history", "runs", "--limit", "0"], 2, "Invalid value for '--limit'"),
 ]
 
 
@@ -250,7 +255,14 @@ def test_a_reader_that_goes_away_is_no_error(kit, tmp_path):
     assert ended.returncode == 4
 
 
-def test_ctrl_c_ends_with_130_and_is_recorded(kit, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "status", "said"),
+    [
+        (signal.SIGINT, 130, "stopped [STOPPED]: by Ctrl-C, before it was done.\n"),
+        (signal.SIGTERM, 143, "stopped [STOPPED]: by SIGTERM, before it was done.\n"),
+    ],
+)
+def test_a_signal_ends_a_report_and_is_recorded(tmp_path, number, status, said):
     with FakeEngine({"/images/json": fake_engine.freeze}) as engine:
         config = tmp_path / "hygiene.toml"
         text = POLICY.format(state=tmp_path / "state", socket=engine.path)
@@ -260,15 +272,14 @@ def test_ctrl_c_ends_with_130_and_is_recorded(kit, tmp_path):
         )
         while not any("/images/json" in target for target in engine.asked):
             assert process.poll() is None, process.communicate()
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert said == "stopped by Ctrl-C\n"
-    assert exit_record(tmp_path)["exit_status"] == 130
+        process.send_signal(number)
+        _, heard = process.communicate(timeout=30)
+    assert (process.returncode, heard) == (status, said)
+    assert exit_record(tmp_path)["exit_status"] == status
 
 
 def test_a_terminal_sees_progress_and_a_report(kit, tmp_path):
-    with FakeEngine() as engine:
+    with FakeEngine({"/images/json": fake_engine.freeze}) as engine:
         kit("report", socket=engine.path)
         ours, theirs = pty.openpty()
         process = subprocess.Popen(

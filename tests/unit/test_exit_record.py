@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from hygiene_core.errors import EvidenceUnwritable
+from hygiene_core.errors import EvidenceUnwritable, Terminated
 from hygiene_core.evidence.exit_record import exit_record
 
 
@@ -28,7 +28,7 @@ def test_a_run_that_ends_well(tmp_path):
     ("error", "status", "text"),
     [
         (EvidenceUnwritable("no room."), 7, "failed [EVIDENCE_UNWRITABLE]: no room."),
-        (KeyboardInterrupt(), 130, "interrupted"),
+        (Terminated("by SIGTERM."), 143, "stopped [STOPPED]: by SIGTERM."),
         (ZeroDivisionError("x"), 1, "ZeroDivisionError: x"),
     ],
 )
