@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,12 @@ from hygiene_core.decide.classify import ALL_RULES
 from hygiene_core.decide.findings import CODES
 from hygiene_core.errors import HygieneError
 from hygiene_core.model.judgement import Verdict
+from hygiene_core.model.known import Known, Memory
+from hygiene_core.model.policy import Ages
 from hygiene_core.model.report import Severity
+from hygiene_core.report.chain import render
+from hygiene_core.testing import NOW, image, observation
+from tests.unit.decide.judging import chain, policy
 from tests.unit.docs_pages import PAGES, REFERENCE, ROOT, every_page, fences, section, sections, word
 from tests.unit.test_errors import subclasses
 
@@ -94,6 +100,16 @@ def test_the_example_of_a_refusal_is_what_the_kit_says(tmp_path, monkeypatch):
     with pytest.raises(HygieneError) as refused:
         load_file(Path("hygiene.toml"))
     assert [f"{refused.value}\n"] == list(fences(REFERENCE / "refusals.md", "text"))
+
+
+def test_the_example_of_an_explanation_is_what_the_kit_says():
+    tagged = image("odoo-docker:18.0")
+    names = ("odoo-docker:18.0",)
+    first_seen_at = NOW + timedelta(seconds=2) - timedelta(days=20)
+    memory = Memory(entries={("image", tagged.id): Known(first_seen_at=first_seen_at, names=names)})
+    rules = policy(ages=Ages(grace=timedelta(hours=168), tagged_image=timedelta(hours=720)))
+    told = render(chain(tagged, observation(tagged), rules, memory=memory), width=100, zone=UTC)
+    assert told in list(fences(ROOT / "docs/guides/explain.md", "text"))
 
 
 # -- exit codes ----------------------------------------------------------------------------------------------

@@ -81,11 +81,11 @@ def test_every_command_has_an_example(name):
 
 
 def _calls(text: str) -> Iterator[list[str]]:
-    """Every call of `hygiene` in the sh blocks of a text, in words, pipes and redirections cut off.
+    """Every call of `hygiene` in the sh and cron blocks of a text, in words, pipes and redirections cut off.
 
     `nox -s SESSION -- OPTIONS` is the call that the session makes.
     """
-    for block in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+    for block in re.findall(r"^```(?:sh|cron)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
             parser = shlex.shlex(line, posix=True, punctuation_chars="|&;<>()")
             parser.whitespace_split = True
@@ -94,8 +94,10 @@ def _calls(text: str) -> Iterator[list[str]]:
                 if not set(token) <= set("|&;<>()"):
                     words.append(token)
                     continue
-                while words and re.match(r"[A-Z_]+=", words[0]):
-                    del words[0]
+                if token[0] in "<>" and words and words[-1].isdigit():
+                    del words[-1]  # the descriptor of a redirection
+                while words and re.match(r"[A-Za-z_]+=|[\d*/,-]+$", words[0]):
+                    del words[0]  # an assignment, or a field of cron's times
                 program = words[0].rpartition("/")[2] if words else ""
                 if program == "hygiene":
                     yield ["hygiene", *words[1:]]
@@ -146,8 +148,10 @@ def test_a_wrong_call_in_a_page_would_be_noticed(call):
 
 
 def test_calls_are_found_behind_pipes_paths_and_environments():
-    line = "A=1 .venv/bin/hygiene query 'x | y' --format csv > out | sort && nox -s report -- --quiet"
-    assert list(_calls(f"```sh\n{line}\ngroupadd hygiene\n```\n")) == [
+    line = (
+        "A=1 .venv/bin/hygiene query 'x | y' --format csv > out | sort && o=$(nox -s report -- --quiet 2>&1)"
+    )
+    assert list(_calls(f"```cron\n*/5 1,2 * * 1-5 {line}\ngroupadd hygiene\n```\n")) == [
         ["hygiene", "query", "x | y", "--format", "csv"],
         ["hygiene", "report", "--quiet"],
     ]
