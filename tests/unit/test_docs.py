@@ -99,7 +99,7 @@ def test_the_example_of_a_refusal_is_what_the_kit_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HygieneError) as refused:
         load_file(Path("hygiene.toml"))
-    assert [f"{refused.value}\n"] == list(fences(REFERENCE / "refusals.md", "text"))
+    assert f"{refused.value}\n" in list(fences(REFERENCE / "refusals.md", "text"))
 
 
 def test_the_example_of_an_explanation_is_what_the_kit_says():
