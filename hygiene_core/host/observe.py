@@ -87,6 +87,7 @@ class _Pass:
     _inbox: queue.SimpleQueue[_Outcome] = field(default_factory=queue.SimpleQueue)
     _deadlines: dict[SectionName, Deadline] = field(default_factory=dict)
     _held_open: EngineClient | None = None
+    _usage: DiskUsage | None = None
 
     def run(self) -> Observation:
         started_at = _now()
@@ -152,7 +153,7 @@ class _Pass:
     def _start_classes(self, engine: EngineReading) -> None:
         path, api, known = self.request.docker_socket, engine.version.api_used, self.request.known_layers
         longest = max((self._deadlines[name] for name in _CLASSES), key=lambda deadline: deadline.expires)
-        usage = DiskUsage(path, engine.version, longest)
+        usage = self._usage = DiskUsage(path, engine.version, longest)
         works: dict[SectionName, Callable[[Probe], Reading[Any]]] = {
             SectionName.IMAGES: lambda probe: read_images(probe, usage, known),
             SectionName.CONTAINERS: lambda probe: read_containers(probe, usage),
@@ -270,6 +271,8 @@ class _Pass:
         for running in self._running.values():
             if running.client is not None:
                 running.client.close()
+        if self._usage is not None:
+            self._usage.close()
         if self._held_open is not None:
             self._held_open.close()
 
