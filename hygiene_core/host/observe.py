@@ -310,6 +310,7 @@ class _Pass:
             engine_figures=figures,
             sections={name: self.outcomes[name].section for name in SectionName},
             engine_error=engine.error.code if engine.error else None,
+            engine_next_step=engine.error.next_step if engine.error else None,
         )
 
 

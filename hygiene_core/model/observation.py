@@ -132,7 +132,8 @@ class EngineFigure:
 class Observation:
     """Everything one pass saw. A resource tuple is complete only if its section says so.
 
-    `engine_error` is the code (see `errors`) of what kept the Engine from being read, `None` if it was.
+    `engine_error` is the code (see `errors`) of what kept the Engine from being read, `None` if it was; the
+    message is the reason of the `engine` section, and `engine_next_step` the one command to run next.
     """
 
     started_at: datetime
@@ -148,6 +149,7 @@ class Observation:
     engine_figures: dict[str, EngineFigure] = field(default_factory=dict)
     sections: dict[SectionName, Section] = field(default_factory=dict)
     engine_error: str | None = None
+    engine_next_step: str | None = None
 
     def availability(self, name: SectionName) -> Availability:
         """The availability of a section; one that was never asked is unavailable."""

@@ -128,6 +128,41 @@ def test_an_unreachable_engine_still_leaves_host_and_filesystems(tmp_path: Path)
         assert section.reason == f"There is no Engine socket at {tmp_path / 'none'}."
 
 
+@pytest.mark.parametrize(
+    ("version", "code", "next_step"),
+    [
+        (reply(fake_engine.VERSION | {"ApiVersion": "1.40"}), "API_TOO_OLD", "apt-get install docker.io"),
+        (
+            reply(fake_engine.VERSION, headers="Libpod-API-Version: 5.4\r\n"),
+            "NOT_DOCKER",
+            "hygiene config check",
+        ),
+        (plain(b"<html>", kind="text/html"), "ENGINE_PROTOCOL", None),
+        (fake_engine.not_http, "ENGINE_PROTOCOL", None),
+        (fake_engine.reset, "ENGINE_UNREACHABLE", "systemctl status docker"),
+        (fake_engine.drip, "ENGINE_TIMEOUT", None),
+    ],
+)
+def test_what_kept_the_engine_from_being_read_is_kept_with_its_code(version, code, next_step):
+    with FakeEngine({"/version": version}) as engine:
+        seen = look(engine, engine=SHORT if code == "ENGINE_TIMEOUT" else LONG)
+        assert not [target for target in engine.asked if target != "/version"]
+    assert seen.engine_error == code
+    assert (next_step or "") in (seen.engine_next_step or "")
+    assert (seen.engine_next_step is None) == (next_step is None)
+    assert seen.sections[SectionName.ENGINE].return_code == (124 if code == "ENGINE_TIMEOUT" else 1)
+    assert seen.builders == seen.images == ()
+
+
+def test_ten_thousand_images_are_all_there():
+    rows = [{"Id": f"sha256:{number:064x}", "Size": number, "Created": 1} for number in range(10_000)]
+    known = {row["Id"]: () for row in rows}
+    with FakeEngine({"/images/json": reply(rows)}) as engine:
+        seen = observe(ObserveRequest(docker_socket=engine.path, known_layers=known))
+    assert len(seen.images) == 10_000
+    assert seen.sections[SectionName.IMAGES].availability is Availability.COMPLETE
+
+
 def test_a_slow_volume_walk_leaves_the_list_and_everything_else_complete():
     volume = {"Name": "data", "Driver": "local", "Mountpoint": "/x", "CreatedAt": "2026-01-02T03:04:05Z"}
     slow = {"/v1.45/system/df?type=volume": fake_engine.drip}
