@@ -1,0 +1,121 @@
+"""A host that was recorded, for people without an Engine at hand, and the command that records one.
+
+The recording is an `Observation` that this kit made of a lab host, stored as it was seen. Nothing in it was
+typed by hand. To make it anew, in namespaces where the lab host's data root, socket and machine id stand at
+their usual places:
+
+    python -m hygiene_core.transport.demo record /run/docker.sock hygiene_core/demo/observation.json.gz
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib import resources
+from pathlib import Path
+
+from hygiene_core import __version__
+from hygiene_core.errors import UsageProblem
+from hygiene_core.model.codec import adapter, decode, encode
+from hygiene_core.model.event import Emit, ProbeFinished, ProbeStarted, silent
+from hygiene_core.model.host import Host
+from hygiene_core.model.observation import Availability, Observation
+from hygiene_core.model.policy import Ages, Limits, Policy, Protect
+from hygiene_core.model.request import ObserveRequest
+from hygiene_core.transport.local import LocalTransport
+
+__all__ = ["DEMO_NAME", "DemoTransport", "Recording", "demo_host", "record", "recording"]
+
+DEMO_NAME = "demo"
+_LABEL = "A recording of a lab host, made by this kit for demonstration. It is not this machine."
+_POLICY_DIGEST = "f38594f28133f1cc0f3f83f553b0b532760ec2c353af98ace4b66891b1b91e36"
+"""What `config` computes of the policy below; a test compares them, for this room may not import `config`."""
+_GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """What the recorded file holds: its label, the version of the kit that made it, and what was seen."""
+
+    label: str
+    tool_version: str
+    observation: Observation
+
+
+class DemoTransport:
+    """Answers every look with the recording, whatever is asked."""
+
+    def observe(self, request: ObserveRequest, *, emit: Emit = silent) -> Observation:
+        """The recorded observation, with the times at which it was made; each section is told to `emit`."""
+        del request
+        seen = recording().observation
+        for name, section in seen.sections.items():
+            emit(ProbeStarted(name))
+            emit(ProbeFinished(section))
+        return seen
+
+
+def demo_host() -> Host:
+    """The recorded host with a small policy, so that its report shows more than the built-in defaults."""
+    week = timedelta(hours=168)
+    policy = Policy(
+        source="the demo's own policy",
+        digest=_POLICY_DIGEST,
+        protect=Protect(builders=("warm0",), images=("app/runtime:warm",)),
+        limits=Limits(min_free_bytes=10 * _GIB, max_reclaimable_bytes=50 * _GIB),
+        ages=Ages(
+            grace=week,
+            dangling_image=week,
+            stopped_container=week,
+            anonymous_volume=week,
+            orphan_builder=week,
+        ),
+    )
+    return Host(name=DEMO_NAME, docker_socket="/var/run/docker.sock", policy=policy)
+
+
+def recording() -> Recording:
+    """The packaged recording. Raises ValueError if it is not one of this kit's."""
+    packed = resources.files("hygiene_core").joinpath("demo", "observation.json.gz").read_bytes()
+    made: Recording = decode(adapter(Recording), gzip.decompress(packed))
+    return made
+
+
+def record(socket_path: str, out: Path) -> Observation:
+    """Look at an Engine and write the recording of it. Refused where a section is not complete."""
+    seen = LocalTransport().observe(ObserveRequest(docker_socket=socket_path))
+    missing = [
+        f"{name}: {section.reason}"
+        for name, section in seen.sections.items()
+        if section.availability is not Availability.COMPLETE
+    ]
+    if missing:
+        raise UsageProblem(
+            f"The demo needs a complete observation. Nothing was written. {'; '.join(missing)}"
+        )
+    made = Recording(label=_LABEL, tool_version=__version__, observation=seen)
+    text = encode(adapter(Recording), made, indent=1)
+    out.write_bytes(gzip.compress(text, mtime=0))
+    return seen
+
+
+def main(arguments: list[str]) -> int:
+    """`record SOCKET OUT`; the exit status."""
+    match arguments:
+        case ["record", socket_path, out]:
+            try:
+                seen = record(socket_path, Path(out))
+            except UsageProblem as problem:
+                sys.stderr.write(f"{problem}\n")
+                return problem.exit_status
+            sys.stdout.write(f"{out}: {len(seen.images)} images, {len(seen.volumes)} volumes\n")
+            return 0
+        case _:
+            sys.stderr.write("usage: python -m hygiene_core.transport.demo record SOCKET OUT\n")
+            return UsageProblem.exit_status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
