@@ -66,9 +66,8 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         session.run("pytest", *session.posargs)
         return
-    session.run("coverage", "run", "-m", "pytest", *FAST_TESTS)
+    session.run("coverage", "run", "-m", "pytest", "tests")
     session.run("coverage", "report", "--include=hygiene_core/decide/*", "--fail-under=100", "--skip-covered")
-    session.run("pytest", "tests")
 
 
 @nox.session(python="3.13")
@@ -95,7 +94,12 @@ def bench(session: nox.Session) -> None:
 def soak(session: nox.Session) -> None:
     """The long fault campaigns at their full count."""
     session.install("-e", ".[test]")
-    session.run("pytest", "tests/faults", *session.posargs, env={"HYGIENE_SOAK_KILLS": os.environ.get("HYGIENE_SOAK_KILLS", "500")})
+    session.run(
+        "pytest",
+        "tests/faults",
+        *session.posargs,
+        env={"HYGIENE_SOAK_KILLS": os.environ.get("HYGIENE_SOAK_KILLS", "500")},
+    )
 
 
 @nox.session(default=False)

@@ -151,7 +151,8 @@ def _classify(run: Run, tools: Tools) -> Run:
     report = Report(
         run_id=run.run_id,
         tool_version=__version__,
-        started_at=run.started_at,
+        # A recorded host was observed before this run began.
+        started_at=min(run.started_at, observation.started_at),
         ended_at=now,
         host=HostReference(
             name=tools.host.name,
