@@ -7,6 +7,7 @@ failure; the status of the run itself is in its exit record in the state directo
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -22,6 +23,11 @@ KIT = (sys.executable, "-m", "hygiene_core")
 FAST_TESTS = ("tests/unit", "tests/property")
 
 
+if "--quiet" in sys.argv:
+    # Cron mails whatever is written: with nothing to say, nox says nothing either.
+    logging.getLogger("nox").setLevel(logging.ERROR)
+
+
 def _interrupt(_number: int, _frame: object) -> None:
     """End the session as Ctrl-C does: nox would otherwise die of SIGTERM and leave its child running."""
     raise KeyboardInterrupt
@@ -29,7 +35,14 @@ def _interrupt(_number: int, _frame: object) -> None:
 
 def _on_host(session: nox.Session, *command: str) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
-    session.run(*command, external=True, interrupt_timeout=1, terminate_timeout=30)
+    session.run(
+        *command,
+        external=True,
+        stdout=sys.stdout,  # data stays data, as without nox
+        stderr=sys.stderr,
+        interrupt_timeout=1,
+        terminate_timeout=30,
+    )
 
 
 @nox.session(venv_backend="none", default=False)

@@ -315,7 +315,7 @@ def evidence_rebuild(*, config_file: ConfigOption = None) -> None:
 @evidence.command("export")
 def evidence_export(
     *,
-    directory: Annotated[Path, typer.Argument(help="A directory that does not exist yet.")],
+    directory: Annotated[Path, typer.Argument(help="A new or an empty directory.")],
     archive: Annotated[
         Archive, typer.Option("--format", help="Parquet files, or JSON Lines.")
     ] = Archive.PARQUET,

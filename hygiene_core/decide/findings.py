@@ -252,7 +252,7 @@ def _kit(context: Context, state_bytes: int | None) -> list[Finding]:
                 figure=state_bytes,
                 limit=limit,
                 unit="bytes",
-                next_step="hygiene evidence export",
+                next_step="hygiene evidence export archive",
             )
         )
     if context.policy.source is None:

@@ -21,6 +21,7 @@ _FORMULAS = {
     SectionName.VOLUMES: "local volumes without driver options that no container mounts",
     SectionName.BUILD_CACHE: "records that are neither shared with an image nor in use",
 }
+_CANDIDATE_SECTIONS = (*_FORMULAS, SectionName.BUILDERS)
 _FORMULA_WITHOUT_LAYERS = "size minus shared size of images that no container uses; layers were not had"
 
 
@@ -40,7 +41,7 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
         runner_workdir_bytes=None,
         orphan_buildkit_containers=_count(observation, orphan_containers(observation, context)),
         orphan_buildkit_volumes=_count(observation, orphan_volumes(observation, context)),
-        candidate_bytes=_candidate_bytes(judged, tree),
+        candidate_bytes=_candidate_bytes(observation, judged, tree),
         warm_builders=_warm_builders(observation, context.policy),
         warm_images=_warm_images(observation, context.policy),
         classes=classes,
@@ -187,8 +188,15 @@ def _build_cache(observation: Observation) -> ClassSummary:
     return _class(observation, SectionName.BUILD_CACHE, figures)
 
 
-def _candidate_bytes(judged: tuple[Judged, ...], tree: LayerTree | None) -> int | None:
-    """What all candidates together would free; a builder's own row repeats its volume and is left out."""
+def _candidate_bytes(
+    observation: Observation, judged: tuple[Judged, ...], tree: LayerTree | None
+) -> int | None:
+    """What all candidates together would free; `None` unless everything that may be one was seen.
+
+    A builder's own row repeats its volume and is left out.
+    """
+    if any(observation.availability(name) is not Availability.COMPLETE for name in _CANDIDATE_SECTIONS):
+        return None
     candidates = [row for row in judged if row.verdict is Verdict.CANDIDATE]
     images = [row for row in candidates if row.kind is Kind.IMAGE]
     others = _total(row.unique_bytes for row in candidates if row.kind not in {Kind.IMAGE, Kind.BUILDER})

@@ -10,7 +10,7 @@ __all__ = ["Deadlines", "ObserveRequest"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadlines:
-    """The longest that each probe may take, from its first byte to its last."""
+    """The longest that each probe may take, counted from the start of the look."""
 
     engine: timedelta = timedelta(seconds=10)
     images: timedelta = timedelta(seconds=60)

@@ -167,7 +167,7 @@ def _attention() -> Report:
             figure=20 * GIB + 1,
             limit=20 * GIB,
             unit="bytes",
-            next_step="hygiene report --verdict candidate",
+            next_step="hygiene resources --verdict candidate",
         ),
     )
     shown = report(

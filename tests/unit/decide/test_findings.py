@@ -165,7 +165,7 @@ def test_every_finding_is_complete():
         ("ORPHAN_BUILDKIT_VOLUME", "warning", "a BuildKit state volume without a container: buildx_buildkit_l0_state", "buildx_buildkit_l0_state", None, None, None, "hygiene explain l0"),
         ("RECLAIMABLE_HIGH", "warning", "Docker holds more reclaimable bytes than the policy allows", None, 5, 1, "bytes", "hygiene resources --verdict candidate"),
         ("SECTION_INCOMPLETE", "warning", "host is partial: no machine-id", "host", None, None, None, None),
-        ("STATE_LARGE", "warning", "the kit's own evidence takes more space than the policy allows", None, 2, 1, "bytes", "hygiene evidence export"),
+        ("STATE_LARGE", "warning", "the kit's own evidence takes more space than the policy allows", None, 2, 1, "bytes", "hygiene evidence export archive"),
         ("WARM_BUILDER_STOPPED", "warning", "the warm builder old is exited", "old", None, None, None, None),
         ("WARM_IMAGE_MISSING", "warning", "the warm image gone:1 is not there", "gone:1", None, None, None, None),
     ]  # fmt: skip

@@ -169,6 +169,12 @@ def test_candidate_bytes_are_unknown_with_one_unknown_part():
     assert summary_of(observation(LEFT, unsized)).candidate_bytes is None
 
 
+@pytest.mark.parametrize("name", ["images", "containers", "volumes", "build_cache", "builders"])
+@pytest.mark.parametrize("how", ["partial", "unavailable"])
+def test_candidate_bytes_are_unknown_unless_everything_was_seen(name, how):
+    assert summary_of(observation(**{how: {name: "frozen"}})).candidate_bytes is None
+
+
 def test_orphans_of_buildkit():
     stopped = builder("s0", container_state="exited")
     leaked = builder("l0", container_id=None, container_state=None)
