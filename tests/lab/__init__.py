@@ -1,7 +1,7 @@
 """Real Docker engines for tests and for a person.
 
-Each engine runs in mount, pid, net and uts namespaces of its own, over a tree that `debootstrap` built, with a
-data root and a socket of its own. Nothing here knows the machine's own engine, its socket or `DOCKER_HOST`.
+Each engine runs in mount, pid, net and uts namespaces of its own, over a tree that `debootstrap` built, with
+a data root and a socket of its own. Nothing here knows the machine's own engine, its socket or `DOCKER_HOST`.
 
     trees.py    the three Debian trees the engines come from
     host.py     `LabHost`: one engine, from start to the last trace removed

@@ -1,4 +1,7 @@
-"""Plain calls to an Engine's API over its unix socket; the product's own client is what the tests judge, so not used here."""
+"""Plain calls to an Engine's API over its unix socket.
+
+The product has a client of its own; it is what the tests judge, so the lab does not use it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import TracebackType
+from typing import Any, BinaryIO, Self
 from urllib.parse import quote, urlencode
 
 __all__ = ["Answer", "Api", "ApiError"]
@@ -54,6 +58,18 @@ class Api:
 
     def __init__(self, socket_path: Path) -> None:
         self._connection = _UnixConnection(socket_path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # One call in passing, `host.api().get(...)`, is too common in tests to ask for a `with` each time.
+        self.close()
 
     def close(self) -> None:
         """Close the connection; a later call opens it again."""

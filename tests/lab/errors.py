@@ -6,7 +6,7 @@ __all__ = ["LabFailure", "LabUnavailable"]
 
 
 class LabUnavailable(RuntimeError):
-    """This machine cannot run the lab (no root, a missing tool, no mirror). The message is the reason to print."""
+    """This machine cannot run the lab (no root, a missing tool, no mirror). The message is the reason."""
 
 
 class LabFailure(RuntimeError):

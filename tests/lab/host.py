@@ -26,11 +26,11 @@ Store = Literal["overlay2", "containerd"]
 _START_SECONDS = 60.0
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# Run by the outside's shell as the first process of the new namespaces. The tree stays pristine: it is the lower
-# side of an overlay that lives in this mount namespace only; the data root is a plain folder, because overlay2
-# cannot stand on an overlay. At the end the shell becomes `cat` on a pipe that only the owner holds: when the owner
-# is gone, however it went, `cat` ends, and every process and mount of the namespaces ends with it. It ignores
-# SIGCHLD, so that the kernel reaps what a killed engine leaves to it.
+# Run by the outside's shell as the first process of the new namespaces. The tree stays pristine: it is the
+# lower side of an overlay that lives in this mount namespace only; the data root is a plain folder, because
+# overlay2 cannot stand on an overlay. At the end the shell becomes `cat` on a pipe that only the owner holds:
+# when the owner is gone, however it went, `cat` ends, and every process and mount of the namespaces with it.
+# It ignores SIGCHLD, so that the kernel reaps what a killed engine leaves to it.
 _INIT = """
 set -eu
 mount --make-rprivate /
@@ -70,7 +70,13 @@ class LabHost:
     """
 
     def __init__(
-        self, tree: Tree, *, store: Store, name: str, extra_daemon_json: Mapping[str, Any] | None, in_memory: bool
+        self,
+        tree: Tree,
+        *,
+        store: Store,
+        name: str,
+        extra_daemon_json: Mapping[str, Any] | None,
+        in_memory: bool,
     ) -> None:
         self.tree = tree
         self.store: Store = store
@@ -82,6 +88,7 @@ class LabHost:
         self.data_root = self._folder.data
         self.log = self.folder / "dockerd.log"
         self.pid = 0
+        self._frozen = False
         self._extra = dict(extra_daemon_json or {})
         self._namespaces: subprocess.Popen[bytes] | None = None
         self._engine: subprocess.Popen[bytes] | None = None
@@ -98,7 +105,7 @@ class LabHost:
     ) -> Self:
         """Start an engine and return when it says that it is ready.
 
-        `in_memory` puts the data root on tmpfs: for scenes of thousands of objects, where fsync is what takes time.
+        `in_memory` puts the data root on tmpfs: for thousands of objects, where fsync is what takes time.
 
         Raises:
             LabUnavailable: this machine cannot run the lab.
@@ -119,7 +126,9 @@ class LabHost:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -168,7 +177,9 @@ class LabHost:
         )
         text = [part.decode(errors="surrogateescape") for part in (done.stdout, done.stderr)]
         if check and done.returncode != 0:
-            raise LabFailure(f"{self.name}: {' '.join(argv)} ended with {done.returncode}: {text[1] or text[0]}")
+            raise LabFailure(
+                f"{self.name}: {' '.join(argv)} ended with {done.returncode}: {text[1] or text[0]}"
+            )
         return subprocess.CompletedProcess(argv, done.returncode, *text)
 
     def docker(self, *args: str, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -177,7 +188,19 @@ class LabHost:
 
     def command(self, *argv: str) -> list[str]:
         """The command line that runs `argv` inside, for a caller that starts it itself."""
-        return ["nsenter", "--target", str(self.pid), "--mount", "--uts", "--net", "--pid", "--root", "--wd", "--", *argv]
+        return [
+            "nsenter",
+            "--target",
+            str(self.pid),
+            "--mount",
+            "--uts",
+            "--net",
+            "--pid",
+            "--root",
+            "--wd",
+            "--",
+            *argv,
+        ]
 
     def start_engine(self) -> None:
         """Start dockerd in the running namespaces and wait until it reports that it is ready."""
@@ -189,7 +212,9 @@ class LabHost:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, self.log.open("ab") as log:
             notify.bind(str(said))
             self._engine = subprocess.Popen(
-                self.command("dockerd", "-H", "unix:///run/docker.sock", "-H", "unix:///run/shared/docker.sock"),
+                self.command(
+                    "dockerd", "-H", "unix:///run/docker.sock", "-H", "unix:///run/shared/docker.sock"
+                ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -201,11 +226,18 @@ class LabHost:
 
     def freeze(self) -> None:
         """Stop dockerd's clock (SIGSTOP): the socket takes connections and never answers."""
-        os.kill(self.engine_pid, signal.SIGSTOP)
+        pid = self.engine_pid
+        if self._engine is not None and not self._frozen:
+            os.kill(pid, signal.SIGSTOP)
+            # nsenter stops itself when its child was stopped; seeing that is knowing that the engine stands.
+            os.waitid(os.P_PID, self._engine.pid, os.WSTOPPED)
+            self._frozen = True
 
     def thaw(self) -> None:
-        """Let dockerd go on."""
+        """Let dockerd go on, and the nsenter above it: it stops itself when its child is stopped."""
         os.kill(self.engine_pid, signal.SIGCONT)
+        if self._engine is not None:
+            self._engine.send_signal(signal.SIGCONT)
 
     def kill_engine(self) -> None:
         """SIGKILL dockerd and its containerd; shims and containers stay, as after a real crash."""
@@ -240,6 +272,7 @@ class LabHost:
             self._namespaces = None
             self.pid = 0
         if self._engine is not None:
+            self._engine.kill()
             self._engine.wait()
             self._engine = None
         if self.folder.exists():
@@ -248,7 +281,11 @@ class LabHost:
     def _prepare(self) -> None:
         for part in ("upper", "work", "root", "upper/etc", "upper/etc/docker"):
             (self.folder / part).mkdir()
-        settings: dict[str, Any] = {"iptables": False, "ip6tables": False, "cgroup-parent": f"/{self._folder.cgroup}"}
+        settings: dict[str, Any] = {
+            "iptables": False,
+            "ip6tables": False,
+            "cgroup-parent": f"/{self._folder.cgroup}",
+        }
         if self.store == "containerd":
             settings["features"] = {"containerd-snapshotter": True}
         else:
@@ -257,18 +294,26 @@ class LabHost:
         (self.folder / "upper/etc/docker/daemon.json").write_text(text, encoding="utf-8")
         (self.folder / "upper/etc/machine-id").write_text(os.urandom(16).hex() + "\n", encoding="utf-8")
         (self.folder / "upper/etc/hostname").write_text(self.name + "\n", encoding="utf-8")
-        (self.folder / "upper/etc/hosts").write_text(f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n", encoding="utf-8")
+        (self.folder / "upper/etc/hosts").write_text(
+            f"127.0.0.1 localhost\n127.0.1.1 {self.name}\n", encoding="utf-8"
+        )
 
     def _enter(self) -> None:
         places = {"TREE": self.tree.path, "HOST": self.folder, "SHARED": self.shared, "DATA": self.data_root}
-        self._namespaces = subprocess.Popen(
-            ["unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--kill-child=SIGKILL", "sh", "-c", _INIT],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "init.log").open("wb"),
-            env={**_environment(), **{key: str(value) for key, value in places.items()}, "NAME": self.name},
-            start_new_session=True,
-        )
+        unshare = ("unshare", "--mount", "--pid", "--net", "--uts", "--fork", "--kill-child=SIGKILL")
+        with (self.folder / "init.log").open("wb") as log:
+            self._namespaces = subprocess.Popen(
+                [*unshare, "sh", "-c", _INIT],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={
+                    **_environment(),
+                    **{key: str(value) for key, value in places.items()},
+                    "NAME": self.name,
+                },
+                start_new_session=True,
+            )
         out = self._namespaces.stdout
         if out is None or out.readline() != b"ready\n":
             said = (self.folder / "init.log").read_text(encoding="utf-8", errors="replace")
@@ -282,25 +327,27 @@ class LabHost:
         ended = os.pidfd_open(engine.pid)
         try:
             while True:
-                readable, _, _ = select.select([notify, ended], [], [], _START_SECONDS)
-                if notify in readable and b"READY=1" in notify.recv(4096):
+                readable, _, _ = select.select([notify.fileno(), ended], [], [], _START_SECONDS)
+                if notify.fileno() in readable and b"READY=1" in notify.recv(4096):
                     return
                 if ended in readable or not readable:
                     what = "ended" if ended in readable else f"was not ready within {_START_SECONDS:.0f} s"
-                    tail = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+                    tail = "\n".join(
+                        self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+                    )
                     raise LabFailure(f"{self.name}: the engine {what}:\n{tail}")
         finally:
             os.close(ended)
 
     def _end_engine(self, how: signal.Signals) -> None:
-        pid = self.engine_pid
-        os.kill(pid, how)
-        os.kill(pid, signal.SIGCONT)
+        os.kill(self.engine_pid, how)
+        if self._frozen:
+            self.thaw()
         if self._engine is not None:
             self._engine.wait()
 
     def _clear_stale(self) -> None:
-        # A killed engine leaves these; with a process id that something else may have by now, it would not start.
+        # A killed engine leaves these. With an id in them that something else has by now it would not start.
         self.run("rm", "-f", "/run/docker.pid", "/run/docker/containerd/containerd.pid")
 
 
@@ -323,9 +370,8 @@ def _comm(pid: int) -> str:
 
 
 def _in_pid_namespace(first: int) -> list[int]:
-    # In a child namespace NSpid lists one id a level; the level of `first` is its own last one, where it is 1.
-    # Two hosts side by side are told apart by the namespace chain, which the kernel gives out one parent at a time.
-    get_parent = 0xB702
+    # A container's processes are in a namespace below: the kernel tells the parent of each, one at a time.
+    get_parent = 0xB702  # NS_GET_PARENT, ioctl_ns(2)
     wanted = Path(f"/proc/{first}/ns/pid").stat().st_ino
     found = []
     for entry in Path("/proc").iterdir():

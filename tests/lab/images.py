@@ -44,16 +44,21 @@ def import_base(host: LabHost, tag: str = BASE) -> str:
     known = host.docker("images", "--quiet", "--no-trunc", tag).stdout.split()
     if known:
         return known[0]
-    busybox = next(path for path in (host.tree.path / "bin/busybox", host.tree.path / "usr/bin/busybox") if path.exists())
+    busybox = next(
+        path for path in (host.tree.path / "bin/busybox", host.tree.path / "usr/bin/busybox") if path.exists()
+    )
     programs = subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split()
-    files: dict[str, bytes | str] = {"bin/busybox": busybox.read_bytes(), "etc/passwd": b"root:x:0:0:root:/:/bin/sh\n"}
+    files: dict[str, bytes | str] = {
+        "bin/busybox": busybox.read_bytes(),
+        "etc/passwd": b"root:x:0:0:root:/:/bin/sh\n",
+    }
     files |= {f"bin/{program}": "busybox" for program in programs if program != "busybox"}
     host.docker("import", "--change", 'CMD ["sh"]', "-", tag, input=layer(files))
     return host.docker("image", "inspect", "--format", "{{.Id}}", tag).stdout.strip()
 
 
 def layer(files: Mapping[str, bytes | str], *, mtime: int = 0) -> bytes:
-    """A tar of `files`: bytes become a file, a string a symbolic link to it. The same files give the same bytes."""
+    """A tar of `files`: bytes become a file, a string a symbolic link to it. Same files, same bytes."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for name, content in files.items():
@@ -132,10 +137,12 @@ def load(host: LabHost, specs: Iterable[ImageSpec]) -> None:
             raise RuntimeError(f"docker load: {said['error']}")
 
 
-def many_images(count: int, *, prefix: str = "lab/many", shared: int = 10, own_every: int = 10) -> Iterator[ImageSpec]:
+def many_images(
+    count: int, *, prefix: str = "lab/many", shared: int = 10, own_every: int = 10
+) -> Iterator[ImageSpec]:
     """`count` small tagged images over `shared` common layers; every `own_every`-th adds a layer of its own.
 
-    A layer costs the engine a few fsyncs, so a layer for each image (`own_every=1`) takes eight times as long.
+    A layer costs the engine a few fsyncs, so a layer for each image (`own_every=1`) takes far longer.
     """
     bases = [layer({f"base-{number}": bytes(4096)}) for number in range(shared)]
     for number in range(count):
@@ -154,14 +161,16 @@ def build(
     options: Sequence[str] = (),
     legacy: bool = False,
 ) -> str:
-    """Build with BuildKit (or the legacy builder) from `dockerfile` and a context of `files`; returns the image's id."""
+    """Build with BuildKit, or the legacy builder; `files` are the context. Returns the image's id."""
     context = layer({"Dockerfile": dockerfile.encode(), **(files or {})})
     command = ["build", "--iidfile", "/tmp/iid", *options, *(("--tag", tag) if tag else ()), "-"]
     host.docker(*command, input=context, env={"DOCKER_BUILDKIT": "0" if legacy else "1"})
     return host.run("cat", "/tmp/iid").stdout.strip()
 
 
-def volume(api: Api, name: str, *, labels: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None) -> str:
+def volume(
+    api: Api, name: str, *, labels: Mapping[str, str] | None = None, options: Mapping[str, str] | None = None
+) -> str:
     """Create a local volume; returns its name."""
     body = {"Name": name, "Driver": "local", "DriverOpts": dict(options or {}), "Labels": dict(labels or {})}
     created = api.post("/volumes/create", body)
@@ -186,8 +195,8 @@ def container(
 ) -> str:
     """Create a container and bring it to `state`; returns its id.
 
-    `binds` are `volume:path`; `anonymous` are paths that each get an anonymous volume. A container that goes on
-    ends at once when it is asked to, because its stop signal is SIGKILL.
+    `binds` are `volume:path`; `anonymous` are paths that each get an anonymous volume. A container that
+    goes on ends at once when it is asked to, because its stop signal is SIGKILL.
     """
     goes_on = state in {"running", "paused"}
     body = {
@@ -198,7 +207,9 @@ def container(
         "Volumes": {path: {} for path in anonymous},
         "HostConfig": {"Binds": list(binds)},
     }
-    made = str(api.call("POST", "/containers/create", query={"name": name} if name else None, body=body).json["Id"])
+    made = str(
+        api.call("POST", "/containers/create", query={"name": name} if name else None, body=body).json["Id"]
+    )
     if state == "created":
         return made
     api.post(f"/containers/{made}/start")

@@ -1,4 +1,4 @@
-"""Folders of lab hosts: made under a lock, removed without a trace, and swept when their process was killed."""
+"""Folders of lab hosts: made under a lock, removed without a trace, swept when the owner was killed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ _END_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """What one host owns on the outside: `path` on a real filesystem, `shared` with the short path its sockets need."""
+    """What one host owns outside.
+
+    `path` is on a real filesystem, `shared` has the short path that sockets need, `data` is the data root.
+    """
 
     path: Path
     shared: Path
@@ -83,7 +86,7 @@ def new_folder(name: str, *, in_memory: bool = False) -> Folder:
 def sweep() -> list[str]:
     """Remove the folders of hosts whose process is gone; returns their names.
 
-    The processes inside ended with their owner: the first of them reads a pipe that only the owner holds open.
+    The processes inside ended with their owner: the first of them reads a pipe that only the owner holds.
     """
     hosts = lab_dir() / "hosts"
     if not hosts.is_dir():

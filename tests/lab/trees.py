@@ -36,7 +36,7 @@ _ADMIN_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One complete tree. `versions` maps engine, containerd, runc and buildx to what they print of themselves."""
+    """One complete tree. `versions` maps engine, containerd, runc and buildx to what they say."""
 
     name: str
     path: Path
@@ -53,7 +53,7 @@ def lab_dir() -> Path:
 
 
 def why_not() -> str | None:
-    """The first reason why the lab cannot run here, or None. A missing mirror only shows when a tree is built."""
+    """The first reason why the lab cannot run here, or None. A missing mirror shows when a tree is built."""
     if os.geteuid() != 0:
         return "the lab needs root (namespaces, mounts and a Docker Engine)"
     missing = [tool for tool in _TOOLS if shutil.which(tool, path=_ADMIN_PATH) is None]
@@ -107,8 +107,8 @@ def _build(name: str, part: Path) -> None:
     outcome = _debootstrap(suite, packages, part, _KEYRING)
     newer = lab_dir() / "trees" / "stable" / "usr/share/keyrings/debian-archive-keyring.gpg"
     if outcome is not None and "signature" in outcome and name == "testing":
-        # A machine of an older release may not know the key that signs the next one. The stable tree's keyring
-        # package does, and that tree was checked with the machine's own keys: the chain stays whole.
+        # A machine of an older release may not know the key that signs the next one. The stable tree's
+        # keyring does, and that tree was checked with the machine's own keys: the chain stays whole.
         ensure_tree("stable")
         _remove(part)
         part.mkdir(mode=0o755)
@@ -130,7 +130,7 @@ def _debootstrap(suite: str, packages: tuple[str, ...], target: Path, keyring: P
         command.append(mirror)
     script = _SCRIPTS / suite
     if not script.exists():
-        # Debian's scripts for sid and for every suite after trixie are the same; an older debootstrap lacks the name.
+        # An older debootstrap lacks the name of a newer suite; the script is the one for sid.
         command += [] if mirror else [""]
         command.append(str(_SCRIPTS / "sid"))
     done = subprocess.run(
@@ -146,7 +146,11 @@ def _debootstrap(suite: str, packages: tuple[str, ...], target: Path, keyring: P
 
 
 def _proxies() -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key.lower() in {"http_proxy", "https_proxy", "no_proxy"}}
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if key.lower() in {"http_proxy", "https_proxy", "no_proxy"}
+    }
 
 
 def debian_mirror(sources: Path = Path("/etc/apt"), os_release: Path = Path("/etc/os-release")) -> str | None:
@@ -178,7 +182,7 @@ def _lines(file: Path) -> list[str]:
 
 def _one_line(line: str) -> tuple[list[str], list[str], list[str]]:
     # Options stand in brackets after "deb" and may hold spaces.
-    uri, suite, *components = line[4:].split("]", 1)[-1].split("#")[0].split()
+    uri, suite, *components = line[4:].split("]", 1)[-1].split("#", maxsplit=1)[0].split()
     return [uri], [suite], components
 
 
@@ -189,18 +193,26 @@ def _deb822(stanza: str) -> tuple[list[str], list[str], list[str]]:
         if not line.startswith((" ", "\t")):
             key, _, line = line.partition(":")  # noqa: PLW2901 (the rest of the line is the value)
         fields[key.lower()] = f"{fields.get(key.lower(), '')} {line}"
-    return fields.get("uris", "").split(), fields.get("suites", "").split(), fields.get("components", "").split()
+    return (
+        fields.get("uris", "").split(),
+        fields.get("suites", "").split(),
+        fields.get("components", "").split(),
+    )
 
 
 def _versions(tree: Path) -> str:
-    asked = {"engine": ("dockerd", "--version"), "containerd": ("containerd", "--version"), "runc": ("runc", "--version")}
+    asked: dict[str, tuple[str, ...]] = {
+        "engine": ("dockerd", "--version"),
+        "containerd": ("containerd", "--version"),
+        "runc": ("runc", "--version"),
+    }
     if (tree / "usr/libexec/docker/cli-plugins/docker-buildx").exists():
         asked["buildx"] = ("docker", "buildx", "version")
     lines = []
     for key, command in asked.items():
         said = subprocess.run(["chroot", tree, *command], capture_output=True, text=True, check=True).stdout
         words = said.split("\n", 1)[0].replace(",", " ").split()
-        lines.append(f"{key} {next(word for word in words if word.lstrip('v')[:1].isdigit())}")
+        lines.append(f"{key} {next(word for word in words if word[:1].isdigit())}")
     return "\n".join(lines) + "\n"
 
 
@@ -212,5 +224,7 @@ def _remove(path: Path) -> None:
 
 
 def _mounts_below(path: Path) -> list[str]:
-    points = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines())
+    points = (
+        line.split()[4] for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()
+    )
     return [point for point in points if point.startswith(f"{path}/")]
