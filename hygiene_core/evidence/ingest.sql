@@ -1,33 +1,35 @@
 -- One batch of segments into the catalogue, in one transaction. `line` holds every line of them, with host and number.
 
 CREATE TEMP TABLE fresh AS
-SELECT host, kind, id, min(seq) AS first_seq, arg_min(name, seq) AS name,
-  arg_min(facts, seq) AS facts
-FROM line WHERE k = 'res' AND NOT EXISTS (
+SELECT host, kind, id, min(seq) AS first_seq FROM line
+WHERE k = 'res' AND NOT EXISTS (
   FROM resource known WHERE known.host = line.host AND known.kind = line.kind AND known.id = line.id)
 GROUP BY host, kind, id;
 
 INSERT INTO resource
 SELECT fresh.host,
-  coalesce(counted.newest, 0) + row_number() OVER (PARTITION BY fresh.host ORDER BY first_seq, kind, id),
-  kind, id, name, try_cast(facts ->> '$.created_at' AS TIMESTAMPTZ), nullif(facts -> '$.labels', '{}'), first_seq
-FROM fresh LEFT JOIN (SELECT host, max(rkey) AS newest FROM resource GROUP BY host) counted USING (host)
-ORDER BY fresh.host, first_seq, kind, id;
+  coalesce(counted.newest, 0) + row_number() OVER (PARTITION BY fresh.host ORDER BY first_seq, fresh.kind, fresh.id),
+  fresh.kind, fresh.id, line.name, try_cast(line.facts.created_at AS TIMESTAMPTZ), nullif(line.facts.labels, '{}'),
+  first_seq
+FROM fresh
+JOIN line ON line.k = 'res' AND line.host = fresh.host AND line.seq = fresh.first_seq AND line.kind = fresh.kind
+  AND line.id = fresh.id
+LEFT JOIN (SELECT host, max(rkey) AS newest FROM resource GROUP BY host) counted ON counted.host = fresh.host
+ORDER BY fresh.host, first_seq, fresh.kind, fresh.id;
 
--- A row that a full segment repeats, or that changed in something the log does not hold, adds nothing to the log.
 CREATE TEMP TABLE stepped AS
-SELECT line.host, line.seq, res.rkey, line.k = 'res' AS present, line.kind, line.id, line.name, line.names,
-  line.verdict, line.reasons ->> '$[0].rule' AS rule, line.reasons, try_cast(line.size_bytes AS BIGINT) AS size_bytes,
-  try_cast(line.unique_bytes AS BIGINT) AS unique_bytes, line.used_by, line.first_seen_at, line.idle_since_at,
-  line.facts
+SELECT line.host, line.seq, res.rkey, line.kind, line.id, line.k = 'res' AS present, line.verdict, line.reasons[1].rule AS rule,
+  try_cast(line.size_bytes AS BIGINT) AS size_bytes, try_cast(line.unique_bytes AS BIGINT) AS unique_bytes
 FROM line JOIN resource res ON res.host = line.host AND res.kind = line.kind AND res.id = line.id
 WHERE line.k IN ('res', 'gone');
 
+-- A row that a full segment repeats, or that changed in something the log does not hold, adds nothing to the log.
 INSERT INTO resource_change
 WITH stated AS (
   SELECT stepped.*,
     CASE WHEN present THEN struct_pack(size_bytes, unique_bytes, verdict, rule) END AS state,
-    lag(true) OVER walk AS stepped_before, lag(CASE WHEN present THEN struct_pack(size_bytes, unique_bytes, verdict, rule) END) OVER walk AS state_before
+    lag(true) OVER walk AS stepped_before,
+    lag(CASE WHEN present THEN struct_pack(size_bytes, unique_bytes, verdict, rule) END) OVER walk AS state_before
   FROM stepped WINDOW walk AS (PARTITION BY host, rkey ORDER BY seq)
 ), compared AS (
   SELECT stated.host, stated.seq, stated.rkey, stated.state,
@@ -44,10 +46,18 @@ ORDER BY host, seq, rkey;
 
 DELETE FROM latest WHERE EXISTS (FROM stepped s WHERE s.host = latest.host AND s.rkey = latest.rkey);
 
+-- One join, on everything that names a row: with two, the planner once paired all rows of a run with each other.
 INSERT INTO latest
-SELECT host, rkey, kind, id, name, names, verdict, rule, reasons, size_bytes, unique_bytes, used_by, first_seen_at,
-  idle_since_at, facts
-FROM stepped QUALIFY row_number() OVER (PARTITION BY host, rkey ORDER BY seq DESC) = 1 AND present;
+WITH newest AS (
+  SELECT host, kind, id, any_value(rkey) AS rkey, max(seq) AS seq FROM stepped
+  GROUP BY host, kind, id HAVING arg_max(present, seq)
+)
+SELECT line.host, newest.rkey, line.kind, line.id, line.name, line.names, line.verdict, line.reasons[1].rule,
+  line.reasons, try_cast(line.size_bytes AS BIGINT), try_cast(line.unique_bytes AS BIGINT), line.used_by,
+  line.first_seen_at, line.idle_since_at, try_cast(line.facts.last_used_at AS TIMESTAMPTZ), line.facts.state
+FROM line
+JOIN newest ON newest.host = line.host AND newest.seq = line.seq AND newest.kind = line.kind AND newest.id = line.id
+WHERE line.k = 'res';
 
 INSERT INTO unseen
 SELECT host, seq, kind, NULL FROM line WHERE k = 'unseen' AND ids IS NULL

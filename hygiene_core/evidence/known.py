@@ -8,13 +8,12 @@ is behind, so that it can be deleted at any time.
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def load(directory: Path, ledger: Ledger) -> tuple[KnownIndex, bool]:
         EvidenceBroken: the ledger is shorter than the index, which must not happen unless segments were lost;
             or the ledger cannot be read.
     """
-    with _no_collection():
+    with files.no_collection():
         # The index is read before the head: a run that another process adds in between does no harm.
         stored, told = _stored(_path(directory, ledger.host)), anchor(directory, ledger.host)
         head = ledger.head()
@@ -81,7 +80,7 @@ def load(directory: Path, ledger: Ledger) -> tuple[KnownIndex, bool]:
 
 def rebuild(ledger: Ledger) -> KnownIndex:
     """The index made from the ledger alone, whatever is stored."""
-    with _no_collection():
+    with files.no_collection():
         return _rebuilt(ledger, ledger.head())
 
 
@@ -181,76 +180,56 @@ def _taken(index: KnownIndex, lines: Iterable[bytes], head: Head) -> KnownIndex:
 
 def _columns(index: KnownIndex) -> dict[str, Any]:
     """Entries by kind in columns; times and layers stand once in a table, because most are the same."""
-    times: dict[datetime | None, int] = {None: 0}
-    digests: dict[str, int] = {}
-    kinds: dict[str, dict[str, list[Any]]] = {}
+    by_kind: dict[str, list[tuple[str, Known]]] = {}
     for (kind, name), known in index.entries.items():
-        columns = kinds.get(kind)
-        if columns is None:
-            columns = kinds[kind] = {
-                column: [] for column in ("id", "times", "names", "layers", "fingerprint")
-            }
-        columns["id"].append(name)
-        columns["times"] += [
-            times.setdefault(at, len(times))
-            for at in (known.first_seen_at, known.idle_since_at, known.changed_at)
-        ]
-        columns["names"].append(known.names)
-        layers = known.layers
-        columns["layers"].append(
-            None if layers is None else [digests.setdefault(layer, len(digests)) for layer in layers]
-        )
-        columns["fingerprint"].append(index.fingerprints[kind, name])
-    return {"times": [_stamp(at) for at in times], "digests": list(digests), "kinds": kinds}
+        by_kind.setdefault(kind, []).append((name, known))
+    times: dict[tuple[datetime | None, ...], int] = {}
+    digests = dict.fromkeys(chain.from_iterable(known.layers or () for known in index.entries.values()))
+    number_of = dict(zip(digests, count(), strict=False)).__getitem__
+    kinds = {
+        kind: {
+            "id": [name for name, _ in rows],
+            "times": [
+                times.setdefault((known.first_seen_at, known.idle_since_at, known.changed_at), len(times))
+                for _, known in rows
+            ],
+            "names": [known.names for _, known in rows],
+            "layers": [
+                None if known.layers is None else [*map(number_of, known.layers)] for _, known in rows
+            ],
+            "fingerprint": [index.fingerprints[kind, name] for name, _ in rows],
+        }
+        for kind, rows in by_kind.items()
+    }
+    return {"times": [[_stamp(at) for at in row] for row in times], "digests": list(digests), "kinds": kinds}
 
 
 def _from_columns(about: dict[str, Any], stored: dict[str, Any]) -> KnownIndex:
-    times = [_time(at) for at in stored["times"]]
-    digests: list[str] = stored["digests"]
+    times = [tuple(_time(at) for at in row) for row in stored["times"]]
+    layer_of = stored["digests"].__getitem__
     entries: dict[Key, Known] = {}
     fingerprints: dict[Key, str] = {}
     for kind, columns in stored["kinds"].items():
-        stamps = iter(columns["times"])
-        for name, first, idle, changed, names, layers, fingerprint in zip(
-            columns["id"],
-            stamps,
-            stamps,
-            stamps,
-            columns["names"],
-            columns["layers"],
-            columns["fingerprint"],
-            strict=True,
-        ):
-            key = (kind, name)
-            first_seen_at = times[first]
+        keys = [(kind, name) for name in columns["id"]]
+        fingerprints.update(zip(keys, columns["fingerprint"], strict=True))
+        rows = zip(keys, columns["times"], columns["names"], columns["layers"], strict=True)
+        for key, stamps, names, layers in rows:
+            first_seen_at, idle_since_at, changed_at = times[stamps]
             if first_seen_at is None:
                 raise ValueError(f"{key} has no first_seen_at")
             entries[key] = Known(
                 first_seen_at=first_seen_at,
-                idle_since_at=times[idle],
-                changed_at=times[changed],
+                idle_since_at=idle_since_at,
+                changed_at=changed_at,
                 names=tuple(names),
-                layers=None if layers is None else tuple([digests[layer] for layer in layers]),
+                layers=None if layers is None else tuple(map(layer_of, layers)),
             )
-            fingerprints[key] = fingerprint
     return KnownIndex(
         head=Head(about["seq"], about["run_id"], about["chain"]),
         last_run_at=_time(about["last_run_at"]),
         entries=entries,
         fingerprints=fingerprints,
     )
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the cyclic collector out of a loop that only makes objects that stay: it doubles its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _stamp(at: datetime | None) -> str | None:

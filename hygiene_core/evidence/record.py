@@ -21,7 +21,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -32,9 +33,9 @@ from hygiene_core.model.codec import adapter, decode, encode, judged_adapter, re
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.report import Report
-from hygiene_core.model.resource import Image
+from hygiene_core.model.resource import Image, Kind
 
-__all__ = ["FULL_EVERY", "SECTION_OF_KIND", "Delta", "State", "known_of", "replay", "state_at", "to_lines"]
+__all__ = ["FULL_EVERY", "SECTION_OF_KIND", "Delta", "State", "known_of", "replay", "state_at"]
 
 FULL_EVERY = 28
 """A week of four runs a day lies between two full segments."""
@@ -55,56 +56,70 @@ _RES, _KEPT = b'{"k":"res",', b'{"k":"kept",'
 _PLAIN = re.compile(rb'\{"k":"(res|kept|gone)","kind":"([a-z_]+)","id":"([^"\\]*)"')
 
 
-@dataclass(frozen=True, slots=True)
 class Delta:
-    """What one report adds to a ledger.
+    """What a report adds to the state before it: iterate once over the lines, then ask for the rest.
 
-    `changed` holds the memory and the fingerprint of every row written, `gone` what to forget.
+    The lines are made while they are iterated over, so that packing them goes on beside. `changed` holds the
+    memory and the fingerprint of every row that was written, `gone` what to forget; both are whole after the
+    last line.
     """
 
-    lines: list[bytes]
-    changed: dict[Key, tuple[Known, str]]
-    gone: tuple[Key, ...]
+    def __init__(
+        self,
+        report: Report,
+        memory: Memory,
+        previous: Mapping[Key, str],
+        *,
+        kept: Callable[[], Mapping[Key, bytes]] | None = None,
+    ) -> None:
+        """Describe a report after a state.
 
+        Args:
+            report: its resources in the order (kind, id), none twice.
+            memory: as this run leaves it.
+            previous: the fingerprint of every row of the state before.
+            kept: for a full segment: how to get the rows of the state before; else `None`.
+        """
+        self._report = report
+        self._memory = memory
+        self._previous = previous
+        self._kept = kept
+        self.changed: dict[Key, tuple[Known, str]] = {}
+        self.gone: tuple[Key, ...] = ()
 
-def to_lines(
-    report: Report,
-    memory: Memory,
-    previous: Mapping[Key, str],
-    *,
-    kept: Callable[[], Mapping[Key, bytes]] | None = None,
-) -> Delta:
-    """The lines of a report after a state with the fingerprints `previous`.
+    def __iter__(self) -> Iterator[bytes]:
+        yield _doc(self._report)
+        shown: set[Key] = set()
+        yield from self._rows(shown)
+        gone, unseen = _absent(self._report, self._previous, shown)
+        self.gone = tuple(gone)
+        if self._kept is not None and unseen:
+            before = self._kept()
+            for key in unseen:
+                yield _KEPT + before[key]
+        for kind, name in gone:
+            yield _json({"k": "gone", "kind": kind, "id": name})
+        yield from _unseen_lines(unseen, shown)
 
-    Args:
-        report: its resources in the order (kind, id), none twice.
-        memory: as this run leaves it.
-        previous: the fingerprint of every row of the state before.
-        kept: for a full segment: how to get the rows of the state before; `None` for a segment of changes.
-    """
-    changed: dict[Key, tuple[Known, str]] = {}
-    shown: dict[Key, None] = {}
-    rows: list[bytes] = []
-    for row, text in zip(report.resources, _dumped(report.resources), strict=True):
-        key = (row.kind.value, row.id)
-        known = memory.entries.get(key) or _remembered(row, report.ended_at)
-        rest = text[1:] if _tells(row, known) else text[1:-1] + b',"known":' + _known_json(known) + b"}"
-        shown[key] = None
-        print_ = _fingerprint(rest)
-        if previous.get(key) != print_:
-            changed[key] = (known, print_)
-        elif kept is None:
-            continue
-        rows.append(_RES + rest)
-    _require_order(shown, len(report.resources))
-    gone, unseen = _absent(report, previous, shown)
-    lines = [_doc(report), *rows]
-    if kept is not None and unseen:
-        before = kept()
-        lines += [_KEPT + before[key] for key in unseen]
-    lines += [_json({"k": "gone", "kind": kind, "id": name}) for kind, name in gone]
-    lines += _unseen_lines(unseen, shown)
-    return Delta(lines, changed, tuple(gone))
+    def _rows(self, shown: set[Key]) -> Iterator[bytes]:
+        """The `res` lines; every key of the report is added to `shown`."""
+        kind_of = {kind: kind.value for kind in Kind}  # an enum's own `value` is a slow call in a long loop
+        entries, previous, now = self._memory.entries, self._previous, self._report.ended_at
+        last: Key = ("", "")
+        for row, text in zip(self._report.resources, _dumped(self._report.resources), strict=True):
+            key = (kind_of[row.kind], row.id)
+            if key <= last:
+                raise ValueError("the resources of a report must stand in the order (kind, id), none twice")
+            shown.add(key)
+            last = key
+            known = entries.get(key) or _remembered(row, now)
+            rest = text[1:] if _tells(row, known) else text[1:-1] + b',"known":' + _known_json(known) + b"}"
+            fingerprint = _fingerprint(rest)
+            if previous.get(key) != fingerprint:
+                self.changed[key] = (known, fingerprint)
+            elif self._kept is None:
+                continue
+            yield _RES + rest
 
 
 @dataclass(slots=True)
@@ -258,7 +273,7 @@ def _tells(row: Judged, known: Known) -> bool:
         and known.first_seen_at == row.first_seen_at
         and known.idle_since_at == row.idle_since_at
         and known.layers == (row.facts.layers if isinstance(row.facts, Image) else None)
-        and known.names == tuple(sorted(row.names))
+        and (known.names == row.names if len(row.names) < 2 else known.names == tuple(sorted(row.names)))  # noqa: PLR2004 - one name is sorted
     )
 
 
@@ -279,14 +294,8 @@ def _fingerprint(rest: bytes) -> str:
     return hashlib.blake2b(rest, digest_size=_FINGERPRINT_BYTES).hexdigest()
 
 
-def _require_order(shown: dict[Key, None], count: int) -> None:
-    keys = list(shown)
-    if len(keys) != count or keys != sorted(keys):
-        raise ValueError("the resources of a report must stand in the order (kind, id), none of them twice")
-
-
 def _absent(
-    report: Report, previous: Mapping[Key, str], shown: Mapping[Key, None]
+    report: Report, previous: Mapping[Key, str], shown: AbstractSet[Key]
 ) -> tuple[list[Key], list[Key]]:
     """What the state holds and the report does not show: gone, and unseen."""
     complete = {
@@ -298,21 +307,18 @@ def _absent(
     return [key for key in absent if key[0] in complete], [key for key in absent if key[0] not in complete]
 
 
-def _unseen_lines(unseen: list[Key], shown: Mapping[Key, None]) -> list[bytes]:
+def _unseen_lines(unseen: list[Key], shown: AbstractSet[Key]) -> Iterator[bytes]:
     ids: dict[str, list[str]] = {}
     for kind, name in unseen:
         ids.setdefault(kind, []).append(name)
     seen_kinds = {key[0] for key in shown}
-    lines: list[bytes] = []
     for kind, names in ids.items():
         if kind not in seen_kinds:
-            lines.append(_json({"k": "unseen", "kind": kind, "ids": None}))
+            yield _json({"k": "unseen", "kind": kind, "ids": None})
             continue
         # DuckDB reads lines of up to 16 MiB.
         for start in range(0, len(names), _IDS_IN_A_LINE):
-            some = names[start : start + _IDS_IN_A_LINE]
-            lines.append(_json({"k": "unseen", "kind": kind, "ids": some}))
-    return lines
+            yield _json({"k": "unseen", "kind": kind, "ids": names[start : start + _IDS_IN_A_LINE]})
 
 
 def _key(line: bytes) -> Key:

@@ -146,8 +146,9 @@ COMMENT ON COLUMN unseen.rkey IS 'The resource; NULL is every resource of that k
 
 CREATE TABLE latest (
   host VARCHAR NOT NULL, rkey BIGINT NOT NULL, kind VARCHAR NOT NULL, id VARCHAR NOT NULL, name VARCHAR,
-  names VARCHAR[], verdict VARCHAR, rule VARCHAR, reasons JSON, size_bytes BIGINT, unique_bytes BIGINT,
-  used_by VARCHAR[], first_seen_at TIMESTAMPTZ, idle_since_at TIMESTAMPTZ, facts JSON
+  names VARCHAR[], verdict VARCHAR, rule VARCHAR,
+  reasons STRUCT(rule VARCHAR, detail VARCHAR, source VARCHAR)[], size_bytes BIGINT, unique_bytes BIGINT,
+  used_by VARCHAR[], first_seen_at TIMESTAMPTZ, idle_since_at TIMESTAMPTZ, last_used_at TIMESTAMPTZ, state VARCHAR
 );
 COMMENT ON TABLE latest IS 'The last row of every resource that is not gone.';
 COMMENT ON COLUMN latest.host IS 'Name of the host.';
@@ -164,7 +165,8 @@ COMMENT ON COLUMN latest.unique_bytes IS 'What removing it alone would free.';
 COMMENT ON COLUMN latest.used_by IS 'What refers to it.';
 COMMENT ON COLUMN latest.first_seen_at IS 'When we first saw it.';
 COMMENT ON COLUMN latest.idle_since_at IS 'Since when nothing has used, tagged or protected it.';
-COMMENT ON COLUMN latest.facts IS 'The resource as it was observed.';
+COMMENT ON COLUMN latest.last_used_at IS 'When a build last used a cache record.';
+COMMENT ON COLUMN latest.state IS 'State of a container.';
 
 CREATE VIEW runs AS
 SELECT host, seq, run_id, mode, started_at, ended_at, status, free_disk_bytes, docker_reclaimable_bytes,
@@ -224,7 +226,7 @@ JOIN run last_run ON last_run.host = known.host AND last_run.seq = coalesce(sigh
 COMMENT ON VIEW resource_seen IS 'First and last sighting of every resource, and whether it is still there.';
 
 CREATE VIEW candidates_now AS
-SELECT l.host, l.kind, l.name, l.unique_bytes, l.size_bytes, l.rule, l.reasons ->> '$[0].detail' AS detail,
+SELECT l.host, l.kind, l.name, l.unique_bytes, l.size_bytes, l.rule, l.reasons[1].detail AS detail,
   l.idle_since_at, l.first_seen_at, l.id
 FROM latest l JOIN (SELECT host, max(seq) AS seq FROM run GROUP BY host) newest USING (host)
 WHERE l.verdict = 'candidate' AND NOT EXISTS (

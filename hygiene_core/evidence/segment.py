@@ -18,8 +18,9 @@ import json
 import os
 import zlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -114,23 +115,26 @@ def _end_line(line: bytes) -> dict[str, Any] | None:
 def pack(
     header: dict[str, Any], lines: Iterable[bytes], prev: str, seq: int, run_id: str
 ) -> tuple[list[bytes], dict[str, Any]]:
-    """The compressed bytes of a segment and its end line."""
+    """The compressed bytes of a segment and its end line. The lines may be made while they are asked for."""
     digest, packer, count = hashlib.sha256(), zlib.compressobj(_FAST, zlib.DEFLATED, _GZIP_MEMBER), 0
     stored = []
 
-    def more(batch: list[bytes]) -> None:
-        nonlocal count
-        block = b"\n".join(batch) + b"\n"
-        if block.count(b"\n") != len(batch):
-            raise ValueError("a record of the ledger holds a line end")
-        count += len(batch)
+    def more(block: bytes) -> None:
         digest.update(block)
         stored.append(packer.compress(block))
 
-    more([_json(header)])
-    rest = iter(lines)
-    while batch := list(islice(rest, _BATCH_LINES)):
-        more(batch)
+    # Hashing and packing let other threads run: the next lines are made meanwhile.
+    with ThreadPoolExecutor(1) as beside:
+        rest = chain([_json(header)], lines)
+        waiting = []
+        while batch := list(islice(rest, _BATCH_LINES)):
+            block = b"\n".join(batch) + b"\n"
+            if block.count(b"\n") != len(batch):
+                raise ValueError("a record of the ledger holds a line end")
+            count += len(batch)
+            waiting.append(beside.submit(more, block))
+        for done in waiting:
+            done.result()
     stored.append(packer.flush())
     body = digest.hexdigest()
     end = {

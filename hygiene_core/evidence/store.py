@@ -14,7 +14,7 @@ from pathlib import Path
 from hygiene_core.errors import EvidenceUnreadable, UnknownRun
 from hygiene_core.evidence import catalogue, files, known
 from hygiene_core.evidence.ledger import Ledger, LedgerFile
-from hygiene_core.evidence.record import FULL_EVERY, replay, state_at, to_lines
+from hygiene_core.evidence.record import FULL_EVERY, Delta, replay, state_at
 from hygiene_core.evidence.verify import Verification, verify
 from hygiene_core.model.known import Key, Memory
 from hygiene_core.model.report import Report
@@ -82,15 +82,16 @@ class EvidenceStore:
             def rows_before() -> Mapping[Key, bytes]:
                 return state_at(ledger, before).rows
 
-            delta = to_lines(report, memory, index.fingerprints, kept=rows_before if full else None)
-            segment = session.append(
-                run_id=report.run_id,
-                started_at=report.started_at,
-                mode=report.mode,
-                tool_version=report.tool_version,
-                full=full,
-                lines=delta.lines,
-            )
+            delta = Delta(report, memory, index.fingerprints, kept=rows_before if full else None)
+            with files.no_collection():
+                segment = session.append(
+                    run_id=report.run_id,
+                    started_at=report.started_at,
+                    mode=report.mode,
+                    tool_version=report.tool_version,
+                    full=full,
+                    lines=delta,
+                )
             # The run is recorded. The index is saved under the lock, so that it never goes back.
             notes = list(segment.notes)
             if session.head is not None:
