@@ -14,6 +14,7 @@ from hygiene_core.errors import UsageProblem
 from hygiene_core.model.event import Event, ProbeFinished
 from hygiene_core.model.observation import Availability, SectionName
 from hygiene_core.model.request import ObserveRequest
+from hygiene_core.pipeline import Tools, look
 from hygiene_core.transport import demo
 from tests.faults.fake_engine import FakeEngine
 
@@ -51,10 +52,11 @@ def test_the_policy_of_the_demo_has_the_digest_that_config_computes():
     assert policy.digest == policy_digest(policy)
 
 
-def test_the_policy_protects_what_is_in_the_recording():
-    seen, protect = demo.recording().observation, demo.demo_host().policy.protect
-    assert set(protect.builders) <= {builder.id for builder in seen.builders}
-    assert set(protect.images) <= {tag for image in seen.images for tag in image.tags}
+def test_what_the_policy_keeps_warm_is_in_the_recording():
+    tools = Tools(host=demo.demo_host(), transport=demo.DemoTransport(), store=None)
+    summary = look(tools).finished.summary
+    assert [builder.state for builder in summary.warm_builders] == ["running"]
+    assert [image.present for image in summary.warm_images] == [True, True]
 
 
 def test_what_is_not_complete_is_not_recorded(tmp_path: Path):
