@@ -11,7 +11,7 @@ when it is zero; -1 is "not computed"; year 1 is "never"; times carry nanosecond
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -165,17 +165,24 @@ def _unix(seconds: int | None) -> datetime | None:
     return _EPOCH + timedelta(seconds=seconds)
 
 
-def _references(names: Sequence[str] | None) -> tuple[str, ...]:
-    """References as they are: they are identities, and none has the shape of a secret."""
-    return tuple(name for name in names or () if not name.startswith("<none>"))
+def _references(row: ImageRow) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tags and digest references as they are: they are identities, and none has the shape of a secret.
+
+    The containerd store lists what was pulled by digest among the tags too.
+    """
+    named = [name for name in (*(row.tags or ()), *(row.digests or ())) if not name.startswith("<none>")]
+    tags = (name for name in named if "@" not in name)
+    digests = (name for name in named if "@" in name)
+    return tuple(dict.fromkeys(tags)), tuple(dict.fromkeys(digests))
 
 
 def _image(row: ImageRow) -> Image:
     size = row.size if row.size is not None else row.virtual_size
+    tags, digests = _references(row)
     return Image(
         id=row.id,
-        tags=_references(row.tags),
-        digests=_references(row.digests),
+        tags=tags,
+        digests=digests,
         created_at=_unix(row.created),
         size_bytes=_known(size),
         shared_bytes=_known(row.shared_size),

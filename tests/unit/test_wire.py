@@ -81,6 +81,8 @@ def test_an_image_row():
         ({"RepoTags": ["<none>:<none>"], "RepoDigests": None}, "names", ()),
         ({"RepoTags": [], "RepoDigests": ["<none>@<none>"]}, "names", ()),
         ({"RepoTags": None}, "tags", ()),
+        ({"RepoTags": ["a@sha256:1"], "RepoDigests": ["a@sha256:1"]}, "names", ("a@sha256:1",)),
+        ({"RepoTags": ["a@sha256:1"], "RepoDigests": ["a@sha256:1"]}, "tags", ()),
         ({"RepoTags": ["evil[/foo]"]}, "tags", ("evil[/foo]",)),
         ({"Labels": None}, "labels", {}),
         (
