@@ -10,12 +10,16 @@ import json
 import os
 import sys
 import time
+import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from hygiene_core.evidence.reader import Reader, open_published
-from hygiene_core.evidence.store import EvidenceStore
+from hygiene_core.evidence.store import EvidenceStore, Published
+from hygiene_core.model.known import Memory
+from hygiene_core.model.report import Report
 from tests.bench import fleet
 from tests.bench.measure import Timing, program, run, seconds_of
 from tests.bench.table import Row, mebibytes, render, time_row
@@ -136,6 +140,7 @@ def measure(work: Path, full: bool) -> str:
     )
     rows = _question_rows(state)
     rows += [_whole_process(work, state), Row("hygiene evidence rebuild", f"{rebuilt:.1f} s")]
+    rows += _one_more_rows(state)
     rows += _size_rows(state, runs)
     notes = [
         f"The ledger was written by the store's own append() from rows kept as bytes ({built:.0f} s);",
@@ -178,6 +183,44 @@ def _whole_process(work: Path, state: Path) -> Row:
     env = {**os.environ, "HYGIENE_STATE_DIR": str(state)}
     taken = [run(argv, out=work / "runs", env=env).seconds for _ in range(PROCESSES + 1)][1:]
     return time_row("hygiene history runs, whole process", Timing(tuple(taken)))
+
+
+def _one_more_rows(state: Path) -> list[Row]:
+    """What a run at the end of that history takes of the evidence: it must not grow with the years."""
+    samples: dict[str, list[float]] = {"recall": [], "record": [], "publish": []}
+    for number in range(PROCESSES + 1):
+        store = EvidenceStore(state)
+        report = _next(store.load(_HOST), number)
+        memory: list[Memory] = []
+        said: list[Published] = []
+        taken = {
+            "recall": seconds_of(lambda: memory.append(store.recall(_HOST))),
+            "record": seconds_of(lambda: store.record(report, memory[0])),
+            "publish": seconds_of(lambda: said.append(store.publish())),
+        }
+        if said[0].warning:
+            raise RuntimeError(said[0].warning)
+        if number:  # the first one warmed the page cache
+            for name, seconds in taken.items():
+                samples[name].append(seconds)
+    return [time_row(f"one more run: {name}", Timing(tuple(each))) for name, each in samples.items()]
+
+
+def _next(report: Report, number: int) -> Report:
+    """The report of six hours later, as much of it changed as in any other run."""
+    every = fleet.RESOURCES // fleet.CHANGED
+    rows = tuple(
+        replace(row, size_bytes=(row.size_bytes or 0) + 1) if index % every == number % every else row
+        for index, row in enumerate(report.resources)
+    )
+    later = timedelta(days=1) / fleet.PER_DAY
+    return replace(
+        report,
+        run_id=str(uuid.uuid4()),
+        started_at=report.started_at + later,
+        ended_at=report.ended_at + later,
+        resources=rows,
+    )
 
 
 def _size_rows(state: Path, runs: int) -> list[Row]:
