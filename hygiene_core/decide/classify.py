@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.holding import IN_USE_RULES, PROTECTED_RULES, UNKNOWN_RULES
-from hygiene_core.decide.layers import LayerTree, layer_tree
+from hygiene_core.decide.layers import ImageSizes, image_sizes
 from hygiene_core.decide.relations import Relations
 from hygiene_core.decide.releasing import CANDIDATE_RULES, RETAINED_RULES
 from hygiene_core.decide.remember import resources_of
@@ -30,8 +30,8 @@ def classify(observation: Observation, context: Context) -> tuple[Judged, ...]:
 
     `context` must have been gathered from the same observation, with a memory brought up to it.
     """
-    tree = layer_tree(observation.images)
-    judged = [_judge(resource, context, tree) for resource in resources_of(observation)]
+    sizes = image_sizes(observation)
+    judged = [_judge(resource, context, sizes) for resource in resources_of(observation)]
     judged.sort(key=lambda row: (row.kind.value, row.id))
     return tuple(judged)
 
@@ -50,26 +50,23 @@ def explain(resource: Resource, observation: Observation, context: Context) -> C
                 detail="no" if detail is None else detail,
             )
         )
-    judged = _judge(resource, context, layer_tree(observation.images))
+    sizes = image_sizes(observation)
+    judged = _judge(resource, context, sizes)
     return Chain(judged=judged, rules=tuple(weighed))
 
 
-def unique_bytes(resource: Resource, tree: LayerTree | None) -> int | None:
+def unique_bytes(resource: Resource, sizes: ImageSizes) -> int | None:
     """What removing the resource alone would free, as far as the objects tell; `None` if not known."""
     match resource:
         case Image():
-            if tree is not None:
-                return tree.unique_bytes(resource.id)
-            if resource.size_bytes is None or resource.shared_bytes is None:
-                return None
-            return max(0, resource.size_bytes - resource.shared_bytes)
+            return sizes.unique_bytes(resource)
         case BuildCacheRecord():
             return 0 if resource.shared else resource.size_bytes
         case _:
             return resource.size_bytes
 
 
-def _judge(resource: Resource, context: Context, tree: LayerTree | None) -> Judged:
+def _judge(resource: Resource, context: Context, sizes: ImageSizes) -> Judged:
     verdict, reasons = _verdict(resource, context)
     known = context.known(resource)
     return Judged(
@@ -80,7 +77,7 @@ def _judge(resource: Resource, context: Context, tree: LayerTree | None) -> Judg
         verdict=verdict,
         reasons=reasons,
         size_bytes=resource.size_bytes,
-        unique_bytes=unique_bytes(resource, tree),
+        unique_bytes=unique_bytes(resource, sizes),
         used_by=_users(resource, context.relations),
         first_seen_at=None if known is None else known.first_seen_at,
         idle_since_at=None if known is None else known.idle_since_at,

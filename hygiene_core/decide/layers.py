@@ -4,6 +4,9 @@ Images are chains of layers, so the images of a host form a tree of chain prefix
 of the prefix that is its whole chain, and its `shared_bytes` tells the size of the longest prefix it shares.
 Where a branching prefix has no known size, the smallest size it can be followed by stands in for it: what a
 removal frees is then a lower bound, never too much.
+
+With the containerd store an image's size is its unpacked layers and their packed content, while its shared
+size is of the unpacked layers alone: there only the images themselves tell the sizes of prefixes.
 """
 
 from __future__ import annotations
@@ -11,9 +14,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from hygiene_core.model.observation import Observation
 from hygiene_core.model.resource import Image
 
-__all__ = ["LayerTree", "layer_tree"]
+__all__ = ["CONTAINERD", "ImageSizes", "LayerTree", "image_sizes", "layer_tree"]
+
+CONTAINERD = "containerd"
+"""The image store whose shared sizes leave the packed content out."""
 
 _ROOT = 0
 
@@ -59,7 +66,50 @@ class LayerTree:
         )
 
 
-def layer_tree(images: Collection[Image]) -> LayerTree | None:
+@dataclass(frozen=True, slots=True)
+class ImageSizes:
+    """What can be said of the bytes of a host's images. `tree` is `None` where a layer or a size is missing.
+
+    Without a tree an image's own bytes are its size less its shared size, where the two are comparable.
+    """
+
+    tree: LayerTree | None
+    shared_is_whole: bool
+
+    @property
+    def total_bytes(self) -> int | None:
+        """All layers, each once."""
+        return None if self.tree is None else self.tree.total_bytes
+
+    def unique_bytes(self, image: Image) -> int | None:
+        """What removing this image alone would free."""
+        if self.tree is not None:
+            return self.tree.unique_bytes(image.id)
+        if image.size_bytes is None or image.shared_bytes is None or not self.shared_is_whole:
+            return None
+        return max(0, image.size_bytes - image.shared_bytes)
+
+    def freed_bytes(self, images: Collection[Image]) -> int | None:
+        """What removing all of these images together would free."""
+        if self.tree is not None:
+            return self.tree.freed_bytes([image.id for image in images])
+        total = 0
+        for image in images:
+            unique = self.unique_bytes(image)
+            if unique is None:
+                return None
+            total += unique
+        return total
+
+
+def image_sizes(observation: Observation) -> ImageSizes:
+    """The sizes of an observation's images."""
+    engine = observation.engine
+    shared_is_whole = engine is None or engine.image_store != CONTAINERD
+    return ImageSizes(layer_tree(observation.images, shared_is_whole=shared_is_whole), shared_is_whole)
+
+
+def layer_tree(images: Collection[Image], *, shared_is_whole: bool = True) -> LayerTree | None:
     """Build the tree, or `None` if any image lacks its layers or its size: a part would mislead."""
     if any(image.layers is None or image.size_bytes is None for image in images):
         return None
@@ -69,7 +119,8 @@ def layer_tree(images: Collection[Image]) -> LayerTree | None:
         holders[node] += 1
     for node in range(len(parents) - 1, _ROOT, -1):
         holders[parents[node]] += holders[node]
-    sizes = _sizes(images, parents, leaf, holders)
+    told = _shared_sizes(images, parents, leaf, holders) if shared_is_whole else {}
+    sizes = _sizes(images, parents, leaf, told)
     own = [max(0, sizes[node] - sizes[parents[node]]) for node in range(len(parents))]
     return LayerTree(parents=parents, own_bytes=own, holders=holders, leaf=leaf)
 
@@ -91,18 +142,25 @@ def _nodes(images: Collection[Image]) -> tuple[list[int], dict[str, int]]:
     return parents, leaf
 
 
-def _sizes(
+def _shared_sizes(
     images: Collection[Image], parents: list[int], leaf: dict[str, int], holders: list[int]
-) -> list[int]:
-    """The size of each prefix: told by an image, else the smallest that can follow it."""
+) -> dict[int, int]:
+    """The sizes of the prefixes at which images branch off, as their shared sizes tell them."""
     told: dict[int, int] = {}
     for image in images:
         node = leaf[image.id]
-        if image.shared_bytes is not None:
-            shared = node
-            while shared != _ROOT and holders[shared] == 1:
-                shared = parents[shared]
-            told.setdefault(shared, image.shared_bytes)
+        if image.shared_bytes is None:
+            continue
+        while node != _ROOT and holders[node] == 1:
+            node = parents[node]
+        told.setdefault(node, image.shared_bytes)
+    return told
+
+
+def _sizes(
+    images: Collection[Image], parents: list[int], leaf: dict[str, int], told: dict[int, int]
+) -> list[int]:
+    """The size of each prefix: told, else the smallest that can follow it."""
     told.update((leaf[image.id], image.size_bytes or 0) for image in images)
     told[_ROOT] = 0
     sizes: list[int | None] = [told.get(node) for node in range(len(parents))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from hygiene_core.decide.context import Context
-from hygiene_core.decide.layers import LayerTree, layer_tree
+from hygiene_core.decide.layers import ImageSizes, image_sizes
 from hygiene_core.decide.relations import ACTIVE_STATES, Relations, builder_names, image_names
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem, Observation, SectionName
@@ -27,9 +27,9 @@ _FORMULA_WITHOUT_LAYERS = "size minus shared size of images that no container us
 
 def summarise(observation: Observation, judged: tuple[Judged, ...], context: Context) -> Summary:
     """All figures of one run. Bytes; `None` where a figure is not known."""
-    tree = layer_tree(observation.images)
+    sizes = image_sizes(observation)
     classes = {
-        "images": _images(observation, context.relations, tree),
+        "images": _images(observation, context.relations, sizes),
         "containers": _containers(observation),
         "volumes": _volumes(observation, context.relations),
         "build_cache": _build_cache(observation),
@@ -41,7 +41,7 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
         runner_workdir_bytes=None,
         orphan_buildkit_containers=_count(observation, orphan_containers(observation, context)),
         orphan_buildkit_volumes=_count(observation, orphan_volumes(observation, context)),
-        candidate_bytes=_candidate_bytes(observation, judged, tree),
+        candidate_bytes=_candidate_bytes(observation, judged, sizes),
         warm_builders=_warm_builders(observation, context.policy),
         warm_images=_warm_images(observation, context.policy),
         classes=classes,
@@ -118,26 +118,16 @@ def _class(
     )
 
 
-def _images(observation: Observation, relations: Relations, tree: LayerTree | None) -> ClassSummary:
+def _images(observation: Observation, relations: Relations, sizes: ImageSizes) -> ClassSummary:
     def figures() -> tuple[int, int | None, int | None, int | None]:
         images = observation.images
         if observation.availability(SectionName.CONTAINERS) is not Availability.COMPLETE:
-            return len(images), None, None if tree is None else tree.total_bytes, None
+            return len(images), None, sizes.total_bytes, None
         unused = [image for image in images if image.id not in relations.image_users]
-        active = len(images) - len(unused)
-        if tree is not None:
-            freed = tree.freed_bytes([image.id for image in unused])
-            return len(images), active, tree.total_bytes, freed
-        return len(images), active, None, _total(_unshared_bytes(image) for image in unused)
+        return len(images), len(images) - len(unused), sizes.total_bytes, sizes.freed_bytes(unused)
 
-    formula = None if tree is not None else _FORMULA_WITHOUT_LAYERS
+    formula = None if sizes.tree is not None else _FORMULA_WITHOUT_LAYERS
     return _class(observation, SectionName.IMAGES, figures, formula=formula)
-
-
-def _unshared_bytes(image: Image) -> int | None:
-    if image.size_bytes is None or image.shared_bytes is None:
-        return None
-    return max(0, image.size_bytes - image.shared_bytes)
 
 
 def _containers(observation: Observation) -> ClassSummary:
@@ -188,9 +178,7 @@ def _build_cache(observation: Observation) -> ClassSummary:
     return _class(observation, SectionName.BUILD_CACHE, figures)
 
 
-def _candidate_bytes(
-    observation: Observation, judged: tuple[Judged, ...], tree: LayerTree | None
-) -> int | None:
+def _candidate_bytes(observation: Observation, judged: tuple[Judged, ...], sizes: ImageSizes) -> int | None:
     """What all candidates together would free; `None` unless everything that may be one was seen.
 
     A builder's own row repeats its volume and is left out.
@@ -198,11 +186,9 @@ def _candidate_bytes(
     if any(observation.availability(name) is not Availability.COMPLETE for name in _CANDIDATE_SECTIONS):
         return None
     candidates = [row for row in judged if row.verdict is Verdict.CANDIDATE]
-    images = [row for row in candidates if row.kind is Kind.IMAGE]
-    others = _total(row.unique_bytes for row in candidates if row.kind not in {Kind.IMAGE, Kind.BUILDER})
-    if others is None or not images:
-        return others
-    return None if tree is None else others + tree.freed_bytes([row.id for row in images])
+    images = [row.facts for row in candidates if isinstance(row.facts, Image)]
+    others = [row for row in candidates if row.kind not in {Kind.IMAGE, Kind.BUILDER}]
+    return _total([sizes.freed_bytes(images), *(row.unique_bytes for row in others)])
 
 
 def _warm_builders(observation: Observation, policy: Policy) -> tuple[WarmBuilder, ...]:

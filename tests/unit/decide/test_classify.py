@@ -11,7 +11,7 @@ import pytest
 
 from hygiene_core.decide.classify import ALL_RULES, classify, explain, unique_bytes
 from hygiene_core.decide.context import gather
-from hygiene_core.decide.layers import layer_tree
+from hygiene_core.decide.layers import ImageSizes, layer_tree
 from hygiene_core.decide.relations import relate
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.known import Known, Memory
@@ -364,15 +364,20 @@ def test_long_lists_of_users_are_cut_with_their_number():
     ],
 )
 def test_unique_bytes_without_a_layer_tree(resource, expected):
-    assert unique_bytes(resource, None) == expected
+    assert unique_bytes(resource, ImageSizes(None, shared_is_whole=True)) == expected
+
+
+def test_on_the_containerd_store_shared_sizes_are_not_subtracted():
+    found = image(layers=None, size_bytes=10, shared_bytes=4)
+    assert unique_bytes(found, ImageSizes(None, shared_is_whole=False)) is None
 
 
 def test_unique_bytes_follow_the_layer_tree():
     a = image("a:1", layers=("base", "a"), size_bytes=30 * MIB, shared_bytes=20 * MIB)
     b = image("b:1", layers=("base", "b"), size_bytes=25 * MIB, shared_bytes=20 * MIB)
-    tree = layer_tree((a, b))
-    assert unique_bytes(a, tree) == 10 * MIB
-    assert unique_bytes(b, tree) == 5 * MIB
+    sizes = ImageSizes(layer_tree((a, b)), shared_is_whole=True)
+    assert unique_bytes(a, sizes) == 10 * MIB
+    assert unique_bytes(b, sizes) == 5 * MIB
 
 
 def test_rows_carry_the_bytes_of_the_layer_tree():

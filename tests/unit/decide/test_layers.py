@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hygiene_core.decide.layers import layer_tree
-from hygiene_core.testing import image
+from hygiene_core.decide.layers import image_sizes, layer_tree
+from hygiene_core.testing import engine, image, observation
 
 
 def chain(name, layers, size, shared=0):
@@ -77,3 +77,16 @@ def test_no_tree_without_every_layer_and_size():
     assert layer_tree([chain("a", "x", 1), image("b", layers=None)]) is None
     assert layer_tree([chain("a", "x", 1), image("b", size_bytes=None)]) is None
     assert layer_tree([]).total_bytes == 0
+
+
+def test_on_the_containerd_store_only_images_tell_the_sizes():
+    """Its sizes are unpacked layers and packed content; its shared sizes are of the unpacked ones alone."""
+    pair = [chain("a", "xa", 26, 10), chain("b", "xb", 25, 10)]
+    seen = observation(*pair, engine=engine(image_store="containerd"))
+    sizes = image_sizes(seen)
+    assert [sizes.unique_bytes(one) for one in pair] == [1, 0]
+    assert sizes.freed_bytes(pair) == sizes.total_bytes == 26
+    with_base = observation(*pair, chain("base", "x", 20, 10), engine=engine(image_store="containerd"))
+    assert image_sizes(with_base).unique_bytes(pair[0]) == 6
+    assert image_sizes(observation(*pair)).unique_bytes(pair[0]) == 16
+    assert image_sizes(observation(*pair, engine=None)).unique_bytes(pair[0]) == 16

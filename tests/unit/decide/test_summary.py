@@ -164,7 +164,8 @@ def test_candidate_bytes_count_shared_layers_once_and_a_leaked_builder_once():
 def test_candidate_bytes_are_unknown_with_one_unknown_part():
     assert summary_of(observation(container(state="exited", writable_bytes=None))).candidate_bytes is None
     without_layers = replace(LEFT, layers=None)
-    assert summary_of(observation(without_layers)).candidate_bytes is None
+    assert summary_of(observation(without_layers)).candidate_bytes == 7
+    assert summary_of(observation(replace(without_layers, shared_bytes=None))).candidate_bytes is None
     unsized = container(state="exited", writable_bytes=None)
     assert summary_of(observation(LEFT, unsized)).candidate_bytes is None
 
