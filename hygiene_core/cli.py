@@ -428,8 +428,12 @@ def _print_report(made: Report, output: Format, *, every: bool, quiet: bool) -> 
         )
     terminal.data(written)
     if made.host.engine_error:
-        why = made.sections["engine"].reason
-        terminal.message(f"failed [{made.host.engine_error}]: {why} The rest of the host was reported.")
+        told = [
+            made.sections["engine"].reason,
+            "The rest of the host was reported.",
+            made.host.engine_next_step,
+        ]
+        terminal.message(f"failed [{made.host.engine_error}]: {' '.join(filter(None, told))}")
 
 
 def _status(made: Report, fail_on: FailOn) -> int:

@@ -161,6 +161,7 @@ def _classify(run: Run, tools: Tools) -> Run:
             boot_id=observation.host.boot_id,
             engine=observation.engine,
             engine_error=observation.engine_error,
+            engine_next_step=observation.engine_next_step,
         ),
         status=status_of(observation, findings),
         policy=PolicyReference(source=policy.source, digest=policy.digest, sentence=sentence(policy)),

@@ -14,9 +14,10 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from hygiene_core.clock import utc_now
 from hygiene_core.errors import EngineTimeout, HygieneError
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
@@ -58,10 +59,6 @@ def observe(request: ObserveRequest, *, emit: Emit = silent) -> Observation:
     return _Pass(request, emit).run()
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True, slots=True)
 class _Outcome:
     """What a probe's thread hands in."""
@@ -90,7 +87,7 @@ class _Pass:
     _usage: DiskUsage | None = None
 
     def run(self) -> Observation:
-        started_at = _now()
+        started_at = utc_now()
         limits = self.request.deadlines
         for name, limit in (
             (SectionName.HOST, limits.engine),
@@ -117,7 +114,7 @@ class _Pass:
 
     def _start_host(self) -> None:
         def work() -> _Outcome:
-            began = _now()
+            began = utc_now()
             value, problems = identity.read_identity()
             return _Outcome(
                 _local_section(SectionName.HOST, identity.SOURCE, began, problems, any_seen=True), value
@@ -135,7 +132,7 @@ class _Pass:
         request = self.request
 
         def work() -> _Outcome:
-            began = _now()
+            began = utc_now()
             if engine is None:
                 proof = filesystems.DataRoot(None, "the Engine could not be asked")
             else:
@@ -173,9 +170,9 @@ class _Pass:
     ) -> None:
         deadline = self._deadlines[name]
         give_up = Deadline(deadline.expires + _GRACE.total_seconds(), deadline.limit)
-        self._running[name] = _Running(_now(), give_up, client)
+        self._running[name] = _Running(utc_now(), give_up, client)
         self.emit(ProbeStarted(name))
-        began = _now()
+        began = utc_now()
 
         def run() -> None:
             try:
@@ -223,7 +220,7 @@ class _Pass:
             )
 
     def _find_builders(self) -> None:
-        began = _now()
+        began = utc_now()
         self.emit(ProbeStarted(SectionName.BUILDERS))
         parts = {name: self.outcomes[name] for name in (SectionName.CONTAINERS, SectionName.VOLUMES)}
         lost = next((part for part in parts.values() if part.value is None), None)
@@ -248,7 +245,7 @@ class _Pass:
             reason="; ".join(reasons) or None,
             source="containers and volumes by the names that buildx gives",
             started_at=began,
-            ended_at=_now(),
+            ended_at=utc_now(),
             return_code=1 if reasons else 0,
         )
         self._record(_Outcome(section, Reading(value=rows)))
@@ -298,7 +295,7 @@ class _Pass:
 
         return Observation(
             started_at=started_at,
-            ended_at=_now(),
+            ended_at=utc_now(),
             host=host,
             engine=identified,
             filesystems=measured[0] if measured else (),
@@ -315,7 +312,7 @@ class _Pass:
 
 
 def _run_probe(name: SectionName, client: EngineClient, work: Callable[[Probe], Reading[Any]]) -> _Outcome:
-    began = _now()
+    began = utc_now()
     probe = Probe(client)
     error: HygieneError | None = None
     reading: Reading[Any] | None = None
@@ -338,7 +335,7 @@ def _run_probe(name: SectionName, client: EngineClient, work: Callable[[Probe], 
         reason=reason,
         source="; ".join(probe.sources),
         started_at=began,
-        ended_at=_now(),
+        ended_at=utc_now(),
         return_code=code,
         captured_bytes=client.received_bytes if code else None,
     )
@@ -356,7 +353,7 @@ def _local_section(
         reason="; ".join(problems) or None,
         source=source,
         started_at=began,
-        ended_at=_now(),
+        ended_at=utc_now(),
         return_code=1 if problems else 0,
     )
 
@@ -371,7 +368,7 @@ def _given_up(name: SectionName, running: _Running) -> _Outcome:
         availability=Availability.UNAVAILABLE,
         reason=error.message,
         started_at=running.started_at,
-        ended_at=_now(),
+        ended_at=utc_now(),
         return_code=TIMEOUT_RETURN_CODE,
         captured_bytes=captured,
     )
@@ -384,7 +381,7 @@ def _defect(name: SectionName, started_at: datetime, error: Exception) -> _Outco
         availability=Availability.UNAVAILABLE,
         reason=f"a defect of this kit: {type(error).__name__}: {error}",
         started_at=started_at,
-        ended_at=_now(),
+        ended_at=utc_now(),
         return_code=1,
     )
     return _Outcome(section)

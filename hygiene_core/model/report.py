@@ -60,7 +60,8 @@ class Finding:
 class HostReference:
     """The host a run was about.
 
-    `engine_error` is the code (see `errors`) of what kept the Engine from being read, `None` if it was.
+    `engine_error` is the code (see `errors`) of what kept the Engine from being read, `None` if it was;
+    `engine_next_step` is what to try then.
     """
 
     name: str
@@ -69,6 +70,7 @@ class HostReference:
     boot_id: str | None
     engine: EngineIdentity | None
     engine_error: str | None = None
+    engine_next_step: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

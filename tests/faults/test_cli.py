@@ -119,7 +119,7 @@ def test_an_engine_that_gives_no_answer(kit, tmp_path, routes, status, code):
     assert shown["summary"]["classes"]["images"]["count"] is None
     assert shown["host"]["engine_error"] == code
     reason = shown["sections"]["engine"]["reason"]
-    assert f"failed [{code}]: {reason} The rest of the host was reported.\n" in ended.stderr
+    assert f"failed [{code}]: {reason} The rest of the host was reported." in ended.stderr
     kept = kit("report", "--run", shown["run_id"], "--format", "json", socket="/nowhere.sock")
     assert kept.stdout == ended.stdout
 
