@@ -42,8 +42,8 @@ _PUBLISHED_MODE = 0o440
 
 _EXPORTS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "jsonl": "FORMAT json"}
 _EXPORTED = (
-    "run", "section", "filesystem", "class_total", "finding", "resource", "resource_change", "unseen", "latest",
-    "resource_seen",
+    "run", "section", "filesystem", "class_total", "finding", "resource", "resource_change", "unseen",
+    "latest", "resource_seen",
 )  # fmt: skip
 
 # Sizes come from a host. They are read as text: what is no 64-bit number becomes NULL.
@@ -204,13 +204,31 @@ def _take_all(
                 " See: hygiene evidence verify"
             )
             continue
-        try:
-            for batch in _batches([file for file in stored if file.seq > (head.seq if head else 0)]):
-                head = taken.heads[host] = _take(connection, host, batch, head)
-                taken.count += len(batch)
-        except EvidenceBroken as error:
-            taken.warnings.append(f"{error.message} See: hygiene evidence verify")
+        for batch in _batches([file for file in stored if file.seq > (head.seq if head else 0)]):
+            part, problem = batch, None
+            try:
+                head = _take(connection, host, batch, head)
+            except EvidenceBroken as error:
+                problem = error.message.rstrip(".")
+                part = _sound_part(host, batch, head)
+                head = _take(connection, host, part, head) if part else head
+            taken.count += len(part)
+            if head is not None:
+                taken.heads[host] = head
+            if problem is not None:
+                taken.warnings.append(f"{problem}. See: hygiene evidence verify")
+                break
     return taken
+
+
+def _sound_part(host: str, batch: list[LedgerFile], head: Head | None) -> list[LedgerFile]:
+    """The segments of a batch before the first that is not sound."""
+    for number in range(len(batch)):
+        try:
+            head = _verified(host, batch[number : number + 1], head)
+        except EvidenceBroken:
+            return batch[:number]
+    return batch
 
 
 def _batches(stored: list[LedgerFile]) -> Iterator[list[LedgerFile]]:
@@ -235,9 +253,12 @@ def _take(
         # Both read the same bytes, and both let other threads run: the second processor halves the wait.
         with ThreadPoolExecutor(1) as second:
             verified = second.submit(_verified, host, batch, head)
-            _stage(connection, host, batch)
-            connection.execute(_sql("ingest.sql"))
-            newest = verified.result()
+            try:
+                _stage(connection, host, batch)
+                connection.execute(_sql("ingest.sql"))
+            finally:
+                # What is wrong with a segment says more than what DuckDB made of it.
+                newest = verified.result()
         connection.execute("COMMIT")
     except BaseException:
         with suppress(Exception):  # the first error says what happened

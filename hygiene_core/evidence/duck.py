@@ -23,8 +23,8 @@ _WRITER = {"memory_limit": "1GB"}
 _READER = {
     "enable_external_access": "false",
     "memory_limit": "512MB",
-    # A tool that watches a full disk does not spill onto it.
-    "max_temp_directory_size": "0B",
+    # A tool that watches a full disk does not spill onto it. (`max_temp_directory_size` alone is not obeyed.)
+    "temp_directory": "",
 }
 
 

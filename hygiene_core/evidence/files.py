@@ -84,7 +84,7 @@ def make_directory(directory: Path) -> tuple[str, ...]:
     except FileExistsError:
         if directory.is_dir():  # another process was faster
             return notes
-        raise
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)) from None
     made = give_to_group(directory)
     directory.chmod(DIRECTORY_MODE)
     sync_directory(directory.parent)

@@ -53,7 +53,7 @@ def verify(ledger: Ledger, expected: Head | None = None) -> Verification:
             chain = sound(file, ledger.host, head)
             _require_expected(file, chain, expected)
         except EvidenceBroken as error:
-            first_bad = file.seq if head is None else min(file.seq, head.seq + 1)
+            first_bad = min(file.seq, head.seq + 1 if head else 1)
             return Verification(
                 ok=False, segments=count, head=head, first_bad_seq=first_bad, problem=error.message
             )
