@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import select
@@ -10,13 +9,13 @@ import signal
 import socket
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, Self
 
 from tests.lab import leftovers
 from tests.lab.api import Api
 from tests.lab.errors import LabFailure
+from tests.lab.processes import Process, in_pid_namespace, only_child, status
 from tests.lab.trees import Tree, ensure_tree
 
 __all__ = ["LabHost", "Store"]
@@ -56,6 +55,11 @@ exec cat >/dev/null
 """
 
 
+# The shell ends at once and leaves dockerd to the first process of the namespaces: no process of the lab
+# stays outside, where it could outlive its owner. Prints dockerd's id inside.
+_START_ENGINE = "dockerd -H unix:///run/docker.sock -H unix:///run/shared/docker.sock >&2 & echo $!"
+
+
 class LabHost:
     """One engine. `LabHost.start(...)` is the way to get one; use it as a context manager.
 
@@ -88,10 +92,9 @@ class LabHost:
         self.data_root = self._folder.data
         self.log = self.folder / "dockerd.log"
         self.pid = 0
-        self._frozen = False
         self._extra = dict(extra_daemon_json or {})
         self._namespaces: subprocess.Popen[bytes] | None = None
-        self._engine: subprocess.Popen[bytes] | None = None
+        self._engine: Process | None = None
 
     @classmethod
     def start(
@@ -143,9 +146,7 @@ class LabHost:
         Raises:
             LabFailure: it is not running.
         """
-        if self._engine is None or self._engine.poll() is not None:
-            raise LabFailure(f"{self.name}: the engine is not running")
-        return _only_child(self._engine.pid)
+        return self._running_engine().pid
 
     def api(self) -> Api:
         """A new connection to the engine."""
@@ -204,46 +205,41 @@ class LabHost:
 
     def start_engine(self) -> None:
         """Start dockerd in the running namespaces and wait until it reports that it is ready."""
-        if self._engine is not None and self._engine.poll() is None:
+        if self._engine is not None and self._engine.runs():
             raise LabFailure(f"{self.name}: the engine already runs")
         self._clear_stale()
         said = self.shared / "notify"
         said.unlink(missing_ok=True)
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify, self.log.open("ab") as log:
             notify.bind(str(said))
-            self._engine = subprocess.Popen(
-                self.command(
-                    "dockerd", "-H", "unix:///run/docker.sock", "-H", "unix:///run/shared/docker.sock"
-                ),
+            started = subprocess.run(
+                self.command("sh", "-c", _START_ENGINE),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=subprocess.PIPE,
                 stderr=log,
                 env={**_environment(), "NOTIFY_SOCKET": "/run/shared/notify"},
                 start_new_session=True,
+                check=True,
             )
+            self._engine = self._process_inside(int(started.stdout))
             self._await_ready(notify)
         said.unlink()
 
     def freeze(self) -> None:
         """Stop dockerd's clock (SIGSTOP): the socket takes connections and never answers."""
-        pid = self.engine_pid
-        if self._engine is not None and not self._frozen:
-            os.kill(pid, signal.SIGSTOP)
-            # nsenter stops itself when its child was stopped; seeing that is knowing that the engine stands.
-            os.waitid(os.P_PID, self._engine.pid, os.WSTOPPED)
-            self._frozen = True
+        engine = self._running_engine()
+        engine.send(signal.SIGSTOP)
+        engine.await_stopped()
 
     def thaw(self) -> None:
-        """Let dockerd go on, and the nsenter above it: it stops itself when its child is stopped."""
-        os.kill(self.engine_pid, signal.SIGCONT)
-        if self._engine is not None:
-            self._engine.send_signal(signal.SIGCONT)
+        """Let dockerd go on."""
+        self._running_engine().send(signal.SIGCONT)
 
     def kill_engine(self) -> None:
         """SIGKILL dockerd and its containerd; shims and containers stay, as after a real crash."""
         self._end_engine(signal.SIGKILL)
         for pid in self.processes():
-            if _comm(pid) == "containerd":
+            if status(pid).get("Name") == "containerd":
                 os.kill(pid, signal.SIGKILL)
 
     def stop_engine(self) -> None:
@@ -252,13 +248,13 @@ class LabHost:
 
     def restart_engine(self) -> None:
         """Stop dockerd, if it runs, and start it again over the same data root."""
-        if self._engine is not None and self._engine.poll() is None:
+        if self._engine is not None and self._engine.runs():
             self.stop_engine()
         self.start_engine()
 
     def processes(self) -> list[int]:
         """Outside process ids of everything that runs in this host's pid namespace, containers included."""
-        return [] if self.pid == 0 else _in_pid_namespace(self.pid)
+        return [] if self.pid == 0 else in_pid_namespace(self.pid)
 
     def stop(self) -> None:
         """End everything and remove it: processes, mounts, control groups, folders. May be called twice."""
@@ -266,14 +262,14 @@ class LabHost:
             self._folder.thaw()
             if self.pid:
                 os.kill(self.pid, signal.SIGKILL)
-            self._namespaces.kill()
-            # The kernel ends `unshare`'s child only after every process of its pid namespace is reaped.
+            else:
+                self._namespaces.kill()
+            # The kernel lets `unshare` see the end of its child only when its pid namespace is empty.
             self._namespaces.communicate()
             self._namespaces = None
             self.pid = 0
         if self._engine is not None:
-            self._engine.kill()
-            self._engine.wait()
+            self._engine.close()
             self._engine = None
         if self.folder.exists():
             self._folder.remove()
@@ -318,33 +314,36 @@ class LabHost:
         if out is None or out.readline() != b"ready\n":
             said = (self.folder / "init.log").read_text(encoding="utf-8", errors="replace")
             raise LabFailure(f"{self.name}: the namespaces did not come up: {said}")
-        self.pid = _only_child(self._namespaces.pid)
+        self.pid = only_child(self._namespaces.pid)
 
     def _await_ready(self, notify: socket.socket) -> None:
-        engine = self._engine
-        if engine is None:
-            raise LabFailure(f"{self.name}: no engine was started")
-        ended = os.pidfd_open(engine.pid)
-        try:
-            while True:
-                readable, _, _ = select.select([notify.fileno(), ended], [], [], _START_SECONDS)
-                if notify.fileno() in readable and b"READY=1" in notify.recv(4096):
-                    return
-                if ended in readable or not readable:
-                    what = "ended" if ended in readable else f"was not ready within {_START_SECONDS:.0f} s"
-                    tail = "\n".join(
-                        self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
-                    )
-                    raise LabFailure(f"{self.name}: the engine {what}:\n{tail}")
-        finally:
-            os.close(ended)
+        ended = self._running_engine().fd
+        while True:
+            readable, _, _ = select.select([notify.fileno(), ended], [], [], _START_SECONDS)
+            if notify.fileno() in readable and b"READY=1" in notify.recv(4096):
+                return
+            if ended in readable or not readable:
+                what = "ended" if ended in readable else f"was not ready within {_START_SECONDS:.0f} s"
+                tail = "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:])
+                raise LabFailure(f"{self.name}: the engine {what}:\n{tail}")
+
+    def _running_engine(self) -> Process:
+        if self._engine is None or not self._engine.runs():
+            raise LabFailure(f"{self.name}: the engine is not running")
+        return self._engine
 
     def _end_engine(self, how: signal.Signals) -> None:
-        os.kill(self.engine_pid, how)
-        if self._frozen:
-            self.thaw()
-        if self._engine is not None:
-            self._engine.wait()
+        engine = self._running_engine()
+        engine.send(how)
+        engine.send(signal.SIGCONT)
+        engine.await_end()
+
+    def _process_inside(self, inner: int) -> Process:
+        for pid in self.processes():
+            if status(pid).get("NSpid", "").split()[1:] == [str(inner)]:
+                return Process(pid)
+        tail = self.log.read_text(encoding="utf-8", errors="replace")
+        raise LabFailure(f"{self.name}: the engine ended as soon as it was started:\n{tail}")
 
     def _clear_stale(self) -> None:
         # A killed engine leaves these. With an id in them that something else has by now it would not start.
@@ -353,45 +352,3 @@ class LabHost:
 
 def _environment() -> dict[str, str]:
     return {"PATH": _PATH, "HOME": "/root", "LC_ALL": "C.UTF-8"}
-
-
-def _only_child(pid: int) -> int:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    if len(children) != 1:
-        raise LabFailure(f"process {pid} has {len(children)} children where one was expected")
-    return int(children[0])
-
-
-def _comm(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
-def _in_pid_namespace(first: int) -> list[int]:
-    # A container's processes are in a namespace below: the kernel tells the parent of each, one at a time.
-    get_parent = 0xB702  # NS_GET_PARENT, ioctl_ns(2)
-    wanted = Path(f"/proc/{first}/ns/pid").stat().st_ino
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            space = os.open(entry / "ns/pid", os.O_RDONLY)
-        except (FileNotFoundError, ProcessLookupError, PermissionError):
-            # Gone meanwhile, or not ours even as root: nothing of the lab is like that.
-            continue
-        while True:
-            if os.fstat(space).st_ino == wanted:
-                found.append(int(entry.name))
-                break
-            try:
-                parent = fcntl.ioctl(space, get_parent)
-            except PermissionError:
-                # Above the outermost one that we may see.
-                break
-            os.close(space)
-            space = parent
-        os.close(space)
-    return found
