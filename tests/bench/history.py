@@ -17,8 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from hygiene_core.evidence.reader import Reader, open_published
-from hygiene_core.evidence.store import EvidenceStore, Published
-from hygiene_core.model.known import Memory
+from hygiene_core.evidence.store import EvidenceStore
 from hygiene_core.model.report import Report
 from tests.bench import fleet
 from tests.bench.measure import Timing, program, run, seconds_of
@@ -187,23 +186,26 @@ def _whole_process(work: Path, state: Path) -> Row:
 
 def _one_more_rows(state: Path) -> list[Row]:
     """What a run at the end of that history takes of the evidence: it must not grow with the years."""
-    samples: dict[str, list[float]] = {"recall": [], "record": [], "publish": []}
-    for number in range(PROCESSES + 1):
-        store = EvidenceStore(state)
-        report = _next(store.load(_HOST), number)
-        memory: list[Memory] = []
-        said: list[Published] = []
-        taken = {
-            "recall": seconds_of(lambda: memory.append(store.recall(_HOST))),
-            "record": seconds_of(lambda: store.record(report, memory[0])),
-            "publish": seconds_of(lambda: said.append(store.publish())),
-        }
-        if said[0].warning:
-            raise RuntimeError(said[0].warning)
-        if number:  # the first one warmed the page cache
-            for name, seconds in taken.items():
-                samples[name].append(seconds)
-    return [time_row(f"one more run: {name}", Timing(tuple(each))) for name, each in samples.items()]
+    samples = [_one_more(state, number) for number in range(PROCESSES + 1)][1:]  # the first warmed the cache
+    return [
+        time_row(f"one more run: {name}", Timing(tuple(sample[name] for sample in samples)))
+        for name in samples[0]
+    ]
+
+
+def _one_more(state: Path, number: int) -> dict[str, float]:
+    store = EvidenceStore(state)
+    report = _next(store.load(_HOST), number)
+    began = time.perf_counter()
+    memory = store.recall(_HOST)
+    recalled = time.perf_counter()
+    store.record(report, memory)
+    recorded = time.perf_counter()
+    said = store.publish()
+    ended = time.perf_counter()
+    if said.warning:
+        raise RuntimeError(said.warning)
+    return {"recall": recalled - began, "record": recorded - recalled, "publish": ended - recorded}
 
 
 def _next(report: Report, number: int) -> Report:
