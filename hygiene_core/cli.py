@@ -223,7 +223,7 @@ def resources(
 
     configuration = _load(config_file)
     stored = _store(configuration).load(_host(configuration, host).name, run)
-    terminal.show_table(listing(stored, kind=kind, verdict=verdict, name=name), shape.value)
+    _show(listing(stored, kind=kind, verdict=verdict, name=name), shape)
 
 
 @app.command()
@@ -460,4 +460,16 @@ def _ask(configuration: Configuration, shape: Shape, ask: Callable[[Reader], Tab
     from hygiene_core.evidence.reader import open_published
 
     with open_published(Path(configuration.state_directory)) as reader:
-        terminal.show_table(ask(reader), shape.value)
+        _show(ask(reader), shape)
+
+
+def _show(table: Table, shape: Shape) -> None:
+    from hygiene_core.report import tables
+
+    zone = terminal.local_zone()
+    if shape is Shape.JSON:
+        terminal.data(tables.to_json(table))
+    elif shape is Shape.CSV:
+        terminal.data(tables.to_csv(table, zone=zone))
+    else:
+        terminal.data(tables.to_text(table, width=terminal.table_width(), zone=zone))

@@ -11,15 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, tzinfo
-from typing import TYPE_CHECKING, Any
 
 from hygiene_core.errors import HygieneError
 from hygiene_core.model.event import Emit, Event, ProbeFinished, ProbeStarted, StageStarted, silent
 
-if TYPE_CHECKING:
-    from hygiene_core.model.table import Table
-
-__all__ = ["data", "local_zone", "message", "problem", "progress", "show_table", "width"]
+__all__ = ["colour", "data", "local_zone", "message", "problem", "progress", "table_width", "width"]
 
 _NARROWEST = 40
 _DEFAULT_WIDTH = 80
@@ -56,6 +52,11 @@ def width() -> int:
     except (OSError, ValueError):
         columns = _DEFAULT_WIDTH
     return max(_NARROWEST, columns)
+
+
+def table_width() -> int | None:
+    """The width a table may take: the terminal's; without one, whatever it needs."""
+    return width() if sys.stdout.isatty() else None
 
 
 def colour() -> bool:
@@ -97,55 +98,3 @@ def progress(*, wanted: bool) -> Iterator[Emit]:
                 status.update("reading " + ", ".join(waiting))
 
         yield show
-
-
-def show_table(table: Table, shape: str) -> None:
-    """Write a table as `text`, `csv`, or `json` (an array of objects)."""
-    if shape == "json":
-        import json  # noqa: PLC0415 - only this shape needs it
-
-        rows = [dict(zip(table.columns, map(_plain_json, row), strict=True)) for row in table.rows]
-        data(json.dumps(rows, indent=1, ensure_ascii=False))
-    elif shape == "csv":
-        import csv  # noqa: PLC0415 - only this shape needs it
-        import io  # noqa: PLC0415 - likewise
-
-        buffer = io.StringIO()
-        writer = csv.writer(buffer)
-        writer.writerow(table.columns)
-        writer.writerows([["" if cell is None else _cell(cell) for cell in row] for row in table.rows])
-        data(buffer.getvalue())
-    else:
-        data(_aligned(table))
-
-
-def _aligned(table: Table) -> str:
-    from hygiene_core.model.text import plain  # noqa: PLC0415 - only this shape needs it
-
-    cells = [[plain(_cell(cell)) if cell is not None else "-" for cell in row] for row in table.rows]
-    numeric = [
-        any(isinstance(row[i], int | float) and not isinstance(row[i], bool) for row in table.rows)
-        for i in range(len(table.columns))
-    ]
-    widths = [max(len(name), *(len(row[i]) for row in cells), 0) for i, name in enumerate(table.columns)]
-
-    def line(row: list[str]) -> str:
-        aligned = (
-            text.rjust(wide) if right else text.ljust(wide)
-            for text, wide, right in zip(row, widths, numeric, strict=True)
-        )
-        return "  ".join(aligned).rstrip()
-
-    return "\n".join([line(list(table.columns)), line(["-" * wide for wide in widths]), *map(line, cells)])
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(local_zone()).isoformat(sep=" ", timespec="seconds")
-    return str(value)
-
-
-def _plain_json(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return value if isinstance(value, str | int | float | bool | list | dict | None) else str(value)

@@ -24,7 +24,7 @@ ROOMS = {
     "evidence": set(),
     "report": set(),
     "testing": set(),
-    "terminal": {"evidence"},
+    "terminal": set(),
     "pipeline": {"transport", "decide", "evidence"},
     "cli": {"pipeline", "transport", "decide", "evidence", "report", "config", "terminal"},
     "__main__": {"cli"},
