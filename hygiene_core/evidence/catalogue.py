@@ -84,23 +84,23 @@ def bring_up_to_date(directory: Path, hosts: Iterable[str], *, anew: bool = Fals
     try:
         import duckdb  # noqa: PLC0415 - a tenth of a second that a report does not wait for
     except ImportError as error:
-        return _failed(directory, ledgers, f"DuckDB cannot be loaded ({error})")
+        return _failed(ledgers, None, f"DuckDB cannot be loaded ({error})")
     try:
         with files.locked(directory / ".ingest.lock", _LOCK_WAIT_SECONDS):
             taken = _ingest(directory, ledgers, anew=anew)
             notes = _publish(directory, taken.heads, anew=anew)
         return Publication(_pending(ledgers, taken.heads), taken.count, tuple(taken.warnings), notes)
     except files.LockBusy as busy:
-        return _failed(directory, ledgers, str(busy))
+        why = str(busy)
     except (duckdb.Error, EvidenceBroken) as error:
-        return _failed(directory, ledgers, duck.text_of(error))
+        why = duck.text_of(error)
     except OSError as error:
-        return _failed(directory, ledgers, f"{os.strerror(error.errno or 0)} ({error.filename})")
+        why = f"{os.strerror(error.errno or 0)} ({error.filename})"
+    return _failed(ledgers, _heads_of(directory / PUBLISHED), why)
 
 
-def _failed(directory: Path, ledgers: dict[str, Ledger], why: str) -> Publication:
-    pending = _pending(ledgers, _heads_of(directory / PUBLISHED))
-    return Publication(pending, 0, (f"{PUBLISHED} was not brought up to date: {why}.",))
+def _failed(ledgers: dict[str, Ledger], published: dict[str, Head] | None, why: str) -> Publication:
+    return Publication(_pending(ledgers, published), 0, (f"{PUBLISHED} was not brought up to date: {why}.",))
 
 
 def _pending(ledgers: dict[str, Ledger], published: dict[str, Head] | None) -> int:
@@ -218,6 +218,8 @@ def _take_all(
             if problem is not None:
                 taken.warnings.append(f"{problem}. See: hygiene evidence verify")
                 break
+    # What is copied afterwards is the file alone, so nothing may be left in the log beside it.
+    connection.execute("CHECKPOINT")
     return taken
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.known import Key, Known, Memory
@@ -20,6 +23,23 @@ SECTIONS = {
     "build_cache": "build_cache",
     "builder": "builders",
 }
+
+
+HOLDER = """
+import duckdb, sys
+connection = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def hold_open(path: Path) -> subprocess.Popen:
+    """Another process that has a database open for writing until its stdin is closed."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert holder.stdout.readline() == b"held\n"
+    return holder
 
 
 def run(number: int, *rows: Judged, host: str = HOST, **fields) -> Report:

@@ -19,7 +19,7 @@ from hygiene_core.evidence.reader import open_published
 from hygiene_core.evidence.store import EvidenceStore
 from hygiene_core.model.known import Memory
 from hygiene_core.testing import NOW, cache_record, image, judged, volume
-from tests.unit.evidence_scenes import HOST, run
+from tests.unit.evidence_scenes import HOST, hold_open, run
 
 IMAGE = judged(image("odoo:1"))
 REPORTS = (
@@ -269,18 +269,7 @@ def test_a_file_that_somebody_opened_for_writing_is_read_from_a_copy(tmp_path):
     store = EvidenceStore(tmp_path / "state")
     store.record(run(1), Memory())
     assert store.publish().warning is None
-    holder = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()",
-            tmp_path / "state" / "evidence.duckdb",
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
-    with holder:
-        assert holder.stdout.readline() == b"held\n"
+    with hold_open(tmp_path / "state" / "evidence.duckdb") as holder:
         with open_published(store.directory) as opened:
             private = opened._private
             assert opened.query("SELECT seq FROM run").rows == ((1,),)
