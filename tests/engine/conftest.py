@@ -11,4 +11,4 @@ from tests.lab.scene import Scene, build_scene
 @pytest.fixture(scope="module")
 def lab_scene(lab_host: LabHost) -> Scene:
     """The scene of traps on `lab_host`, on each engine in turn; the host has nothing else in it yet."""
-    return build_scene(lab_host)
+    return build_scene(lab_host, rebuilt=True)

@@ -54,16 +54,18 @@ def test_the_scene_plays_its_roles(lab_host: LabHost, lab_scene: Scene):
     api = lab_host.api()
     image = {role: api.image(identity) for role, identity in lab_scene.images.items()}
     container = {role: api.get(f"/containers/{one}/json") for role, one in lab_scene.containers.items()}
-    for role in ("moved_old", "parent_untagged", "parent_legacy", "dangling"):
+    for role in ("moved_old", "parent_replaced", "parent_legacy", "dangling"):
         assert not image[role]["RepoTags"], role
     assert image["moved_new"]["RepoTags"] == ["lab/moved:latest"]
     assert container["moved"]["Image"] == lab_scene.images["moved_old"]
     assert container["moved"]["State"]["Status"] == "running"
+    assert container["rebuilt"]["Image"] == lab_scene.images.get("rebuilt_old", container["rebuilt"]["Image"])
+    assert container["rebuilt"]["Image"] != lab_scene.images["rebuilt_new"]
     assert container["stopped"]["State"]["Status"] == "exited"
     assert container["created"]["State"]["Status"] == "created"
     assert container["paused"]["State"]["Status"] == "paused"
     assert image["child_legacy"]["Parent"] == lab_scene.images["parent_legacy"]
-    below, above = (image[role]["RootFS"]["Layers"] for role in ("parent_untagged", "child"))
+    below, above = (image[role]["RootFS"]["Layers"] for role in ("parent_replaced", "child"))
     assert above[: len(below)] == below
     first, second = (image[role]["RootFS"]["Layers"] for role in ("shared_a", "shared_b"))
     assert first[0] == second[0]

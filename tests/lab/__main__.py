@@ -63,7 +63,7 @@ def main(arguments: Sequence[str]) -> int:
 def _up(chosen: argparse.Namespace) -> None:
     host = LabHost.start(chosen.tree, store=chosen.store, name=f"lab-{chosen.tree}")
     try:
-        scene = build_scene(host) if chosen.scene else None
+        scene = build_scene(host, rebuilt=True) if chosen.scene else None
         sys.stdout.write(_how_to(host))
         for role, reason in (scene.absent if scene else {}).items():
             sys.stdout.write(f"Not in this scene: {role}: {reason}.\n")

@@ -37,10 +37,10 @@ class Scene:
         moved_old         untagged: `docker tag` gave its tag to `moved_new`; a container of it still runs
         moved_new         unused, tagged `lab/moved:latest`
         rebuilt_old, rebuilt_new   the same, but a build took the tag. With the containerd store the old
-                          image is then in no list, although a container of it runs
+                          image is then in no list, although a container of it runs. Only on request
         of_stopped, of_created   tagged, each used by one container that does not run
         parent_legacy, child_legacy   an untagged image whose child names it as its parent (legacy builder)
-        parent_untagged, child   an untagged image and a tagged one built FROM it (BuildKit keeps no link)
+        parent_replaced, child   an untagged image and a tagged one built FROM it (BuildKit keeps no link)
         digest_only       pulled by digest: it has a digest and no tag
         pulled            pulled by tag: it has both
         shared_a, shared_b   unused, over one common layer of 1 MiB, each with 256 KiB of its own
@@ -53,8 +53,8 @@ class Scene:
         evil              carries `EVIL_LABELS`
         cached            unused; its layers are shared with the build cache
 
-    Containers, by id: moved, rebuilt, named, anonymous (each running), compose and warm_builder (running),
-    stopped, named_stopped, leaked_builder (stopped), created and evil (never started), paused.
+    Containers, by id: moved, rebuilt (only on request), named, anonymous, compose, warm_builder (all running),
+    stopped, named_stopped, leaked_builder (exited), created and evil (never started), paused.
 
     The builder containers have the names and the mount at `/var/lib/buildkit` of real ones, but the program
     in them is busybox: no BuildKit image exists without a registry.
@@ -111,31 +111,27 @@ class _Builder:
         return str(self.api.image(reference)["Id"])
 
 
-def build_scene(host: LabHost) -> Scene:
-    """Furnish a host that is empty. Takes a few seconds."""
+def build_scene(host: LabHost, *, rebuilt: bool = False) -> Scene:
+    """Furnish a host that is empty; takes a few seconds. `rebuilt` adds the roles of that name."""
     with host.api() as api:
         scene = _Builder(host, api)
         scene.images["base"] = images.import_base(host)
         for step in (_moved, _lineage, _plain_images, _pulled, _volumes, _builders, _compose, _evil):
             step(scene)
+        if rebuilt:
+            _rebuilt(scene)
         cache = _build_cache(scene)
         return Scene(scene.images, scene.containers, scene.volumes, cache, scene.absent)
 
 
 def _moved(scene: _Builder) -> None:
-    for role in ("moved", "rebuilt"):
-        tag = f"lab/{role}:latest"
-        old = images.build(scene.host, f"FROM {BASE}\nRUN echo old {role} > /which\n", tag=tag)
-        scene.run(role, tag)
-        recipe = f"FROM {BASE}\nRUN echo new {role} > /which\n"
-        if role == "moved":
-            scene.images["moved_new"] = images.build(scene.host, recipe)
-            scene.host.docker("tag", scene.images["moved_new"], tag)
-        else:
-            scene.images["rebuilt_new"] = images.build(scene.host, recipe, tag=tag)
-        scene.note(f"{role}_old", old, "a build that takes a tag leaves no record of the image that had it")
+    tag = "lab/moved:latest"
+    scene.images["moved_old"] = images.build(scene.host, _which("old"), tag=tag)
+    scene.run("moved", tag)
+    scene.images["moved_new"] = images.build(scene.host, _which("new"))
+    scene.host.docker("tag", scene.images["moved_new"], tag)
     for state in ("stopped", "created"):
-        image = images.build(scene.host, f"FROM {BASE}\nRUN echo {state} > /which\n", tag=f"lab/of-{state}:1")
+        image = images.build(scene.host, _which(state), tag=f"lab/of-{state}:1")
         scene.images[f"of_{state}"] = image
     scene.run(
         "stopped",
@@ -147,13 +143,25 @@ def _moved(scene: _Builder) -> None:
     scene.run("paused", state="paused")
 
 
+def _rebuilt(scene: _Builder) -> None:
+    tag = "lab/rebuilt:latest"
+    old = images.build(scene.host, _which("old rebuilt"), tag=tag)
+    scene.run("rebuilt", tag)
+    scene.images["rebuilt_new"] = images.build(scene.host, _which("new rebuilt"), tag=tag)
+    scene.note("rebuilt_old", old, "a build that takes a tag leaves no record of the image that had it")
+
+
+def _which(word: str) -> str:
+    return f"FROM {BASE}\nRUN echo {word} > /which\n"
+
+
 def _lineage(scene: _Builder) -> None:
     host = scene.host
     recipe = f"FROM {BASE}\nRUN echo parent > /legacy-parent\nRUN echo child > /legacy-child\n"
     child = scene.images["child_legacy"] = images.build(host, recipe, tag="lab/child-legacy:1", legacy=True)
     parent = str(scene.api.image(child).get("Parent", ""))
     scene.note("parent_legacy", parent, "this engine's legacy builder leaves no parent image")
-    scene.images["parent_untagged"] = images.build(
+    scene.images["parent_replaced"] = images.build(
         host, f"FROM {BASE}\nRUN echo 1 > /parent\n", tag="lab/parent:1"
     )
     scene.images["child"] = images.build(
