@@ -1,4 +1,4 @@
-"""A full disk: the ballast lets the last run through, the next is refused whole, and room heals everything."""
+"""A full disk: the ballast lets the last run through, the next is refused whole, and room heals all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writers and ingesters killed at random moments: nothing that was acknowledged is lost, and all of it agrees.
+"""Writers and ingesters killed at random moments: nothing that was acknowledged is lost, and all agrees.
 
 `HYGIENE_SOAK_KILLS` sets how many are killed; `HYGIENE_SOAK_SEED` repeats a campaign.
 """
