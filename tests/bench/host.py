@@ -92,6 +92,7 @@ class _Bench:
         }
         self._report("known", self.known)  # the images are new to this one
         self.peak.clear()
+        self.cpu.clear()
         taken = interleaved(subjects, ROUNDS)
         cpu = Timing(tuple(self.cpu))
         first = repeated(self._first, FIRST_ROUNDS)
