@@ -51,16 +51,22 @@ def lab_host(request: pytest.FixtureRequest) -> Iterator[LabHost]:
 
 
 @pytest.fixture(scope="module")
-def stable_host() -> Iterator[LabHost]:
+def stable_host(stable_tree: Tree) -> Iterator[LabHost]:
     """The stable engine, shared by the tests of one module."""
-    with LabHost.start(lab_tree("stable"), name="lab-stable") as host:
+    with LabHost.start(stable_tree, name="lab-stable") as host:
         yield host
 
 
+@pytest.fixture(scope="session")
+def stable_tree() -> Tree:
+    """The stable engine's tree, for a test that starts its hosts itself."""
+    return lab_tree("stable")
+
+
 @pytest.fixture
-def fresh_host() -> Iterator[LabHost]:
+def fresh_host(stable_tree: Tree) -> Iterator[LabHost]:
     """A stable engine for one test alone."""
-    with LabHost.start(lab_tree("stable"), name="lab-fresh") as host:
+    with LabHost.start(stable_tree, name="lab-fresh") as host:
         yield host
 
 
@@ -70,5 +76,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.stats.get("skipped", []):
         if isinstance(report.longrepr, tuple) and _SKIP in report.longrepr[2]:
             reasons[report.longrepr[2].partition(_SKIP)[2]] += 1
+    if reasons:
+        terminalreporter.write_sep("=", f"{reasons.total()} tests had no engine", yellow=True)
     for reason, count in reasons.items():
-        terminalreporter.write_line(f"{count} tests skipped without an engine: {reason}", yellow=True)
+        terminalreporter.write_line(f"{count}: {reason}")

@@ -17,9 +17,11 @@ from tests.lab.api import ApiError
 from tests.lab.errors import LabFailure
 from tests.lab.host import LabHost
 from tests.lab.scene import EVIL_LABELS, Scene
+from tests.lab.trees import Tree
 
 pytestmark = pytest.mark.lab("engine")
 
+ROOT = Path(__file__).parents[2]
 MACHINE_SOCKET = Path("/var/run/docker.sock")
 
 TWO_STANZAS = """\
@@ -169,9 +171,9 @@ def traces(host: LabHost) -> list[str]:
     return [str(path) for path in paths if path.exists() or str(path) in mounts]
 
 
-def test_nothing_is_left_of_a_busy_host():
+def test_nothing_is_left_of_a_busy_host(stable_tree: Tree):
     before = Path("/proc/self/mountinfo").read_text(encoding="utf-8")
-    with LabHost.start("stable", name="lab-gone") as host:
+    with LabHost.start(stable_tree, name="lab-gone") as host:
         images.import_base(host)
         api = host.api()
         images.container(api, images.BASE)
@@ -185,14 +187,14 @@ def test_nothing_is_left_of_a_busy_host():
     assert Path("/proc/self/mountinfo").read_text(encoding="utf-8") == before
 
 
-def test_nothing_is_left_when_the_engine_cannot_start():
+def test_nothing_is_left_when_the_engine_cannot_start(stable_tree: Tree):
     hosts = trees.lab_dir() / "hosts"
     with pytest.raises(LabFailure, match="no-such-driver"):
-        LabHost.start("stable", name="lab-broken", extra_daemon_json={"storage-driver": "no-such-driver"})
+        LabHost.start(stable_tree, name="lab-broken", extra_daemon_json={"storage-driver": "no-such-driver"})
     assert list(hosts.glob("lab-broken-*")) == []
 
 
-def test_a_killed_owner_leaves_no_process_and_the_next_start_sweeps():
+def test_a_killed_owner_leaves_no_process_and_the_next_start_sweeps(stable_tree: Tree):
     program = (
         "import json, sys; from tests.lab import images; from tests.lab.host import LabHost\n"
         "host = LabHost.start('stable', name='lab-orphan', in_memory=True)\n"
@@ -200,9 +202,8 @@ def test_a_killed_owner_leaves_no_process_and_the_next_start_sweeps():
         "print(json.dumps([str(host.folder), str(host.shared), str(host.data_root), host.pid]), flush=True)\n"
         "sys.stdin.read()\n"
     )
-    root = Path(__file__).parents[2]
     owner = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert owner.stdout is not None
     *folders, first = json.loads(owner.stdout.readline())
@@ -226,7 +227,7 @@ def test_a_living_hosts_folder_is_not_swept(stable_host: LabHost):
 
 
 def test_two_hosts_do_not_see_each_other(stable_host: LabHost):
-    with LabHost.start("stable", name="lab-other") as other:
+    with LabHost.start(stable_host.tree, name="lab-other") as other:
         mine, others = (host.api().get("/info")["ID"] for host in (stable_host, other))
         assert mine != others
         images.volume(other.api(), "only-there")
@@ -250,10 +251,9 @@ def test_the_machines_own_socket_is_not_the_labs(stable_host: LabHost):
     stable_host.run("test", "-S", "/run/docker.sock")
 
 
-def test_a_person_can_start_one_and_end_it():
-    root = Path(__file__).parents[2]
+def test_a_person_can_start_one_and_end_it(stable_tree: Tree):
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.lab", "up", "stable"], cwd=root, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.lab", "up", "stable"], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     said = []
@@ -270,6 +270,51 @@ def test_a_person_can_start_one_and_end_it():
     assert "Ending." in process.communicate()[0]
     assert process.returncode == 0
     assert not config.parent.exists()
+
+
+# -- where the lab cannot run
+
+
+def without_a_mirror(tmp_path: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """One lab test in a pytest of its own, with no trees and no way to a mirror."""
+    passed = {key: value for key, value in os.environ.items() if key not in {"CI", "HYGIENE_REQUIRE_LAB"}}
+    nowhere = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
+            __file__,
+            "-k",
+            "test_a_container_runs",
+        ],
+        cwd=ROOT,
+        env={**passed, **nowhere, "HYGIENE_LAB_DIR": str(tmp_path), **more},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_where_the_lab_cannot_run_its_tests_are_skipped_and_counted(tmp_path: Path):
+    done = without_a_mirror(tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "4 tests had no engine" in done.stdout
+    assert "the lab needs " in done.stdout
+    assert (
+        sorted(path.name for path in (tmp_path / "trees").iterdir() if not path.name.endswith(".lock")) == []
+    )
+
+
+@pytest.mark.parametrize("required", [{"CI": "true"}, {"HYGIENE_REQUIRE_LAB": "1"}])
+def test_where_the_lab_is_required_a_test_without_it_fails(tmp_path: Path, required: dict[str, str]):
+    done = without_a_mirror(tmp_path, **required)
+    assert done.returncode == 1, done.stdout
+    assert "4 errors" in done.stdout
 
 
 # -- where the trees come from

@@ -53,7 +53,7 @@ class Scene:
         evil              carries `EVIL_LABELS`
         cached            unused; its layers are shared with the build cache
 
-    Containers, by id: moved, rebuilt (only on request), named, anonymous, compose, warm_builder (all running),
+    Containers, by id: moved, rebuilt (only on request), named, anonymous, compose, warm_builder (running),
     stopped, named_stopped, leaked_builder (exited), created and evil (never started), paused.
 
     The builder containers have the names and the mount at `/var/lib/buildkit` of real ones, but the program

@@ -29,6 +29,7 @@ TREES: dict[str, tuple[str, tuple[str, ...]]] = {
 """Name of a tree -> Debian suite, packages."""
 
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_NO_MIRROR = ("Failed getting release file", "Couldn't download")
 _SCRIPTS = Path("/usr/share/debootstrap/scripts")
 _TOOLS = ("debootstrap", "unshare", "nsenter", "mount", "pivot_root", "ip")
 _ADMIN_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"))
@@ -77,13 +78,13 @@ def ensure_tree(name: str) -> Tree:
     trees = lab_dir() / "trees"
     trees.mkdir(parents=True, exist_ok=True)
     path = trees / name
-    with _locked(trees / f".{name}.lock"):
+    with _locked(trees / f".{name}.lock") as lock:
         if not path.exists():
             for half in trees.glob(f".{name}.part-*"):
                 _remove(half)
             part = Path(tempfile.mkdtemp(prefix=f".{name}.part-", dir=trees))
             part.chmod(0o755)
-            _build(name, part)
+            _build(name, part, lock)
             part.rename(path)
     lines = (path / "VERSIONS").read_text(encoding="utf-8").splitlines()
     return Tree(name, path, dict(line.split(" ", 1) for line in lines))
@@ -96,15 +97,15 @@ def ensure_trees() -> list[Tree]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[int]:
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()
 
 
-def _build(name: str, part: Path) -> None:
+def _build(name: str, part: Path, lock: int) -> None:
     suite, packages = TREES[name]
-    outcome = _debootstrap(suite, packages, part, _KEYRING)
+    outcome = _debootstrap(suite, packages, part, _KEYRING, lock)
     newer = lab_dir() / "trees" / "stable" / "usr/share/keyrings/debian-archive-keyring.gpg"
     if outcome is not None and "signature" in outcome and name == "testing":
         # A machine of an older release may not know the key that signs the next one. The stable tree's
@@ -112,17 +113,22 @@ def _build(name: str, part: Path) -> None:
         ensure_tree("stable")
         _remove(part)
         part.mkdir(mode=0o755)
-        outcome = _debootstrap(suite, packages, part, newer)
+        outcome = _debootstrap(suite, packages, part, newer, lock)
     if outcome is not None:
         _remove(part)
-        unreachable = "Failed getting release" in outcome or "Couldn't download" in outcome
-        raise (LabUnavailable if unreachable else LabFailure)(f"debootstrap {suite}: {outcome}")
+        unreachable = next((said for said in _NO_MIRROR if said in outcome), None)
+        if unreachable:
+            raise LabUnavailable(f"the lab needs a Debian mirror ({outcome[outcome.index(unreachable) :]})")
+        raise LabFailure(f"debootstrap {suite}: {outcome}")
     shutil.rmtree(part / "var/cache/apt/archives", ignore_errors=True)
     (part / "VERSIONS").write_text(_versions(part), encoding="utf-8")
 
 
-def _debootstrap(suite: str, packages: tuple[str, ...], target: Path, keyring: Path) -> str | None:
-    """Run debootstrap; None when it worked, else the end of what it said."""
+def _debootstrap(suite: str, packages: tuple[str, ...], target: Path, keyring: Path, lock: int) -> str | None:
+    """Run debootstrap; None when it worked, else the end of what it said.
+
+    It holds the lock too: when we are killed it works on, and nobody may clear up under it.
+    """
     command = ["debootstrap", "--force-check-gpg", f"--keyring={keyring}", "--variant=minbase"]
     command += [f"--include={','.join(packages)}", suite, str(target)]
     mirror = debian_mirror()
@@ -140,9 +146,10 @@ def _debootstrap(suite: str, packages: tuple[str, ...], target: Path, keyring: P
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        pass_fds=(lock,),
         env={"PATH": _ADMIN_PATH, "HOME": "/root", "LC_ALL": "C.UTF-8", **_proxies()},
     )
-    return None if done.returncode == 0 else "\n".join(done.stdout.splitlines()[-6:])
+    return None if done.returncode == 0 else "; ".join(done.stdout.splitlines()[-4:])
 
 
 def _proxies() -> dict[str, str]:
