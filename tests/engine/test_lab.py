@@ -198,7 +198,7 @@ def test_a_killed_owner_leaves_no_process_and_the_next_start_sweeps(stable_tree:
     program = (
         "import json, sys; from tests.lab import images; from tests.lab.host import LabHost\n"
         "host = LabHost.start('stable', name='lab-orphan', in_memory=True)\n"
-        "images.import_base(host); images.container(host.api(), images.BASE, state='paused')\n"
+        "images.import_base(host); images.container(host.api(), images.BASE, state='paused'); host.freeze()\n"
         "print(json.dumps([str(host.folder), str(host.shared), str(host.data_root), host.pid]), flush=True)\n"
         "sys.stdin.read()\n"
     )
