@@ -111,12 +111,17 @@ def main() -> NoReturn:
     """Run the command line and exit with the status that the error tree gives."""
     signal.signal(signal.SIGINT, _stop)
     signal.signal(signal.SIGTERM, _stop)
+    status: int | str | None = EXIT_OK
     try:
         app()
     except HygieneError as error:
         terminal.problem(error)
-        sys.exit(error.exit_status)
-    sys.exit(EXIT_OK)
+        status = error.exit_status
+    except SystemExit as end:
+        status = end.code
+    if isinstance(status, int):
+        terminal.leave(status)
+    sys.exit(status)
 
 
 def _stop(number: int, _frame: object) -> NoReturn:

@@ -32,7 +32,7 @@ def classify(observation: Observation, context: Context) -> tuple[Judged, ...]:
     """
     sizes = image_sizes(observation)
     judged = [_judge(resource, context, sizes) for resource in resources_of(observation)]
-    judged.sort(key=lambda row: (row.kind.value, row.id))
+    judged.sort(key=lambda row: (row.kind, row.id))
     return tuple(judged)
 
 

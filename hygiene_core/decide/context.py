@@ -39,7 +39,8 @@ class Context:
 
     def known(self, resource: Resource) -> Known | None:
         """What is remembered of a resource, this observation included."""
-        return self.memory.entries.get((resource.kind.value, resource.id))
+        # A kind is its own word, and an enum's `value` is a slow call in a long loop.
+        return self.memory.entries.get((resource.kind, resource.id))
 
     def idle_reference(self, resource: Resource) -> datetime | None:
         """The time from which age and grace run: the latest of first seen, idle since and last change."""
