@@ -93,7 +93,15 @@ def compat(session: nox.Session) -> None:
 @nox.session(venv_backend="none", default=False)
 def lab(session: nox.Session) -> None:
     """Start a lab engine for a person: `nox -s lab -- up stable --scene`."""
-    session.run(sys.executable, "-m", "tests.lab", *(session.posargs or ["--help"]), external=True)
+    session.run(
+        sys.executable,
+        "-m",
+        "tests.lab",
+        *(session.posargs or ["--help"]),
+        external=True,
+        interrupt_timeout=10,  # it takes its hosts down first
+        terminate_timeout=30,
+    )
 
 
 @nox.session(default=False)

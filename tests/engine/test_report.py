@@ -86,7 +86,7 @@ class Kit:
 
 @pytest.fixture(scope="module")
 def kit(lab_host: LabHost, tmp_path_factory: pytest.TempPathFactory) -> Kit:
-    return Kit(lab_host, build_scene(lab_host), tmp_path_factory.mktemp(lab_host.name))
+    return Kit(lab_host, build_scene(lab_host, rebuilt=True), tmp_path_factory.mktemp(lab_host.name))
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,8 @@ IMAGES = {
     "base": ("protected", ["protect.warm_builder"]),
     "moved_old": ("in_use", ["use.container"]),
     "moved_new": NO_COVERAGE,
+    "rebuilt_old": ("in_use", ["use.container"]),
+    "rebuilt_new": NO_COVERAGE,
     "of_stopped": ("in_use", ["use.container"]),
     "of_created": ("in_use", ["use.container"]),
     "parent_legacy": ("in_use", ["use.child_image"]),
@@ -141,6 +143,7 @@ IMAGES = {
 }
 CONTAINERS = {
     "moved": ("in_use", ["use.active"]),
+    "rebuilt": ("in_use", ["use.active"]),
     "stopped": ("candidate", ["release.stopped_container"]),
     "created": ("candidate", ["release.stopped_container"]),
     "paused": ("in_use", ["use.active"]),

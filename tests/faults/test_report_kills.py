@@ -21,7 +21,7 @@ pytestmark = pytest.mark.lab("engine")
 
 KILLS = int(os.environ.get("HYGIENE_SOAK_KILLS", "20"))
 ROOT = Path(__file__).parents[2]
-DISK = 24 * 2**20
+DISK = 64 * 2**20
 """A state directory of this size holds the ballast and a few runs."""
 
 
