@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["READABLE_BY", "connect", "is_locked", "load", "text_of"]
+Connection: TypeAlias = "duckdb.DuckDBPyConnection"
+"""An open database, for annotations in modules that do not import DuckDB."""
+
+__all__ = ["READABLE_BY", "Connection", "connect", "is_locked", "load", "text_of"]
 
 READABLE_BY = "v1.5.0"
 """The oldest DuckDB release that can open our files: the command-line client that people have today."""
@@ -33,7 +36,7 @@ def load() -> None:
     import duckdb  # noqa: F401, PLC0415 - imported for its effect, later than this module
 
 
-def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+def connect(path: Path, *, read_only: bool) -> Connection:
     """Open a database file. A read-only connection can read that file and nothing else, and stays so.
 
     Raises:

@@ -19,7 +19,8 @@ from typing import Any
 
 from hygiene_core.errors import EvidenceBroken
 from hygiene_core.evidence import files, record
-from hygiene_core.evidence.ledger import Head, Ledger
+from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile, head_of
+from hygiene_core.evidence.segment import read_end
 from hygiene_core.model.known import Key, Known, Memory
 
 __all__ = ["KnownIndex", "anchor", "load", "save"]
@@ -68,10 +69,11 @@ def load(directory: Path, ledger: Ledger) -> tuple[KnownIndex, bool]:
     with files.no_collection():
         # The index is read before the head: a run that another process adds in between does no harm.
         stored, told = _stored(_path(directory, ledger.host)), anchor(directory, ledger.host)
-        head = ledger.head()
+        listed = ledger.files()
+        head = head_of(listed)
         if told and told.seq > (head.seq if head else 0):
             raise lost_tail(ledger.host, told, head)
-        if stored is None or stored.head is None or not _is_of(stored.head, ledger):
+        if stored is None or stored.head is None or not _is_of(stored.head, listed):
             return _rebuilt(ledger, head), head is not None
         if stored.head == head:
             return stored, False
@@ -138,11 +140,11 @@ def _stored(path: Path) -> KnownIndex | None:
         return None  # it is only an index: whatever is wrong with it, the ledger knows
 
 
-def _is_of(told: Head, ledger: Ledger) -> bool:
+def _is_of(told: Head, listed: list[LedgerFile]) -> bool:
     """Whether the ledger holds the segment that the index was made at."""
-    for file in reversed(ledger.files()):
+    for file in reversed(listed):
         if file.seq == told.seq:
-            return file.run_id == told.run_id and ledger.segment(file).chain == told.chain
+            return file.run_id == told.run_id and bool(read_end(file.path)["chain"] == told.chain)
     return False
 
 

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hygiene_core.errors import EvidenceUnwritable, UsageProblem
 from hygiene_core.evidence import files
@@ -31,6 +31,7 @@ __all__ = [
     "Segment",
     "Session",
     "check_name",
+    "head_of",
 ]
 
 RESERVE_BYTES = 16 * 2**20
@@ -51,13 +52,20 @@ class Head:
     chain: str
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerFile:
-    """A file of the ledger as its name tells it; nothing in it has been read."""
+class LedgerFile(NamedTuple):
+    """A file of the ledger as its name tells it; nothing in it has been read.
+
+    A named tuple, because years of runs are listed before each run, and its order is the ledger's.
+    """
 
     seq: int
     run_id: str
-    path: Path
+    folder: Path
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self.folder / _file_name(self.seq, self.run_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +107,11 @@ class Ledger:
         found: list[LedgerFile] = []
         for year in _entries(self.directory):
             if not year.name.startswith(".") and year.is_dir(follow_symlinks=False):
-                found += _segments(Path(year.path))
-        found.sort(key=lambda file: (file.seq, file.run_id))
+                folder = Path(year.path)
+                names = os.listdir(folder)  # noqa: PTH208 - a Path for each of thousands costs ten times as much
+                matches = map(_FILE.fullmatch, names)
+                found += [LedgerFile(int(match[1]), match[2], folder) for match in matches if match]
+        found.sort()
         return found
 
     def segments(self) -> list[Segment]:
@@ -122,7 +133,7 @@ class Ledger:
         Raises:
             EvidenceBroken: the newest file cannot be read.
         """
-        return _head(self.files())
+        return head_of(self.files())
 
     def read(self, file: LedgerFile | Segment) -> Iterator[dict[str, Any]]:
         """The lines of a segment, header first, without the end line; the body's hash was checked."""
@@ -193,7 +204,7 @@ class Session:
         self._reserve_bytes = reserve_bytes
         self._notes = list(notes)
         self._files = ledger.files()
-        self.head = _head(self._files)
+        self.head = head_of(self._files)
 
     def append(
         self,
@@ -238,13 +249,13 @@ class Session:
         prev = self.head.chain if self.head else GENESIS
         stored, end = pack(header, lines, prev, seq, run_id)
         year = self._ledger.directory / f"{started_at.astimezone(UTC).year:04d}"
-        path = year / f"{seq:010d}-{run_id}.jsonl.gz"
+        path = year / _file_name(seq, run_id)
         try:
             self._write(path, stored)
         except OSError as error:
             raise files.unwritable(error, f"the ledger of {self._ledger.host}") from error
         self.head = Head(seq, run_id, end["chain"])
-        self._files.append(LedgerFile(seq, run_id, path))
+        self._files.append(LedgerFile(seq, run_id, year))
         self._restore_reserve()
         return Segment(seq, run_id, end["chain"], path, prev, tuple(dict.fromkeys(self._notes)))
 
@@ -317,13 +328,16 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _segments(year: Path) -> Iterator[LedgerFile]:
-    for entry in _entries(year):
-        if match := _FILE.fullmatch(entry.name):
-            yield LedgerFile(int(match[1]), match[2], Path(entry.path))
+def _file_name(seq: int, run_id: str) -> str:
+    return f"{seq:010d}-{run_id}.jsonl.gz"
 
 
-def _head(known: list[LedgerFile]) -> Head | None:
+def head_of(known: list[LedgerFile]) -> Head | None:
+    """The head of a ledger with these files, in their order; `None` if there are none.
+
+    Raises:
+        EvidenceBroken: the newest file cannot be read.
+    """
     if not known:
         return None
     end = read_end(known[-1].path)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hygiene_core.evidence import catalogue, known
+from hygiene_core.evidence import ingest, known
 from hygiene_core.evidence.ledger import Ledger
 from hygiene_core.evidence.reader import Table, open_published
 from hygiene_core.evidence.record import replay
@@ -335,11 +335,11 @@ def test_a_ledger_that_was_replaced_is_taken_anew(store, tmp_path):
 
 
 def test_batches_are_cut_by_number_and_bytes(store, monkeypatch):
-    monkeypatch.setattr(catalogue, "_BATCH_FILES", 2)
+    monkeypatch.setattr(ingest, "_BATCH_FILES", 2)
     published(store, *HISTORY)
     whole = content(store)
-    monkeypatch.setattr(catalogue, "_BATCH_FILES", 400)
-    monkeypatch.setattr(catalogue, "_BATCH_BYTES", 1)
+    monkeypatch.setattr(ingest, "_BATCH_FILES", 400)
+    monkeypatch.setattr(ingest, "_BATCH_BYTES", 1)
     store.rebuild()
     assert content(store) == whole
 

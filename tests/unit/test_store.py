@@ -224,11 +224,11 @@ def test_rows_that_duckdb_lost_with_its_log_come_from_the_ledger_again(store):
     log = catalogue.with_name("catalogue.duckdb.wal")
     code = (
         "import os, sys; from pathlib import Path\n"
-        "from hygiene_core.evidence import catalogue\n"
+        "from hygiene_core.evidence import catalogue, ingest\n"
         "directory = Path(sys.argv[1]); file = catalogue.Ledger(directory, 'chris-testing').files()[1]\n"
         "connection = catalogue.duck.connect(directory / catalogue.PRIVATE, read_only=False)\n"
         "head = catalogue._heads(connection)['chris-testing']\n"
-        "catalogue._take(connection, 'chris-testing', [file], head)\n"
+        "ingest._take(connection, 'chris-testing', [file], head)\n"
         "os._exit(9)"
     )
     record(store, run(2, A, B))
