@@ -30,6 +30,7 @@ PRIVATE = "catalogue.duckdb"
 SCHEMA_VERSION = 1
 
 _LOCK_WAIT_SECONDS = 15.0
+_SPARE_BYTES = 8 * 2**20
 _PUBLISHED_MODE = 0o440
 
 _EXPORTS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "jsonl": "FORMAT json"}
@@ -65,6 +66,8 @@ def bring_up_to_date(directory: Path, hosts: Iterable[str], *, anew: bool = Fals
     try:
         with files.locked(directory / ".ingest.lock", _LOCK_WAIT_SECONDS):
             stored = _listed(directory, names)
+            if too_full := _too_full(directory):
+                return _failed(stored, _heads_of(directory / PUBLISHED), too_full)
             taken = _ingest(directory, stored, anew=anew)
             notes = _publish(directory, taken.heads, anew=anew)
         return Publication(_pending(stored, taken.heads), taken.count, tuple(taken.warnings), notes)
@@ -75,6 +78,17 @@ def bring_up_to_date(directory: Path, hosts: Iterable[str], *, anew: bool = Fals
     except OSError as error:
         why = f"{os.strerror(error.errno or 0)} ({error.filename})"
     return _failed(_listed(directory, names), _heads_of(directory / PUBLISHED), why)
+
+
+def _too_full(directory: Path) -> str | None:
+    """Why there is no room to publish: the last bytes of a full disk belong to the ledger."""
+    catalogue = directory / PRIVATE
+    needed_bytes = _SPARE_BYTES + (catalogue.stat().st_size if catalogue.exists() else 0)
+    room = os.statvfs(directory)
+    free_bytes = room.f_bavail * room.f_frsize
+    if free_bytes >= needed_bytes:
+        return None
+    return f"{free_bytes:,} bytes are free, it takes {needed_bytes:,}, and the ledger comes first"
 
 
 def _listed(directory: Path, hosts: Iterable[str]) -> Stored:

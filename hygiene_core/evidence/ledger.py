@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hygiene_core.errors import EvidenceUnwritable, UsageProblem
+from hygiene_core.errors import EvidenceBroken, EvidenceUnwritable, UsageProblem
 from hygiene_core.evidence import files
 from hygiene_core.evidence.segment import FORMAT_VERSION, GENESIS, broken, pack, read_end, read_segment
 
@@ -326,6 +326,9 @@ def _entries(directory: Path) -> list[os.DirEntry[str]]:
             return list(found)
     except FileNotFoundError:
         return []
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise EvidenceBroken(f"{directory} cannot be read: {why}. Nothing was recorded.") from error
 
 
 def _file_name(seq: int, run_id: str) -> str:

@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -21,25 +20,18 @@ from typing import TYPE_CHECKING, Any, Self
 from hygiene_core.errors import EvidenceUnreadable, QueryProblem, UnknownResource, UnknownRun
 from hygiene_core.evidence import duck
 from hygiene_core.evidence.catalogue import PUBLISHED, SCHEMA_VERSION
+from hygiene_core.model.table import Table
 
 if TYPE_CHECKING:
     import duckdb
 
-__all__ = ["MAX_ROWS", "Reader", "Table", "open_published"]
+__all__ = ["MAX_ROWS", "Reader", "open_published"]
 
 MAX_ROWS = 1_000_000
 """The most rows that one question gives: they are held in memory."""
 
 _REBUILD = "Make it anew: hygiene evidence rebuild"
 _SHORTEST_PREFIX = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """An answer. Times are aware, in UTC."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
 
 
 def open_published(directory: Path) -> Reader:

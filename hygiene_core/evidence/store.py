@@ -72,7 +72,7 @@ class EvidenceStore:
         """
         host = report.host.name
         ledger = self._ledger(host)
-        with ledger.locked() as session:
+        with files.no_collection(), ledger.locked() as session:
             index = self._indexes.get(host)
             if index is None or index.head != session.head:
                 index, _ = known.load(self.directory, ledger)
@@ -83,15 +83,14 @@ class EvidenceStore:
                 return state_at(ledger, before).rows
 
             delta = Delta(report, memory, index.fingerprints, kept=rows_before if full else None)
-            with files.no_collection():
-                segment = session.append(
-                    run_id=report.run_id,
-                    started_at=report.started_at,
-                    mode=report.mode,
-                    tool_version=report.tool_version,
-                    full=full,
-                    lines=delta,
-                )
+            segment = session.append(
+                run_id=report.run_id,
+                started_at=report.started_at,
+                mode=report.mode,
+                tool_version=report.tool_version,
+                full=full,
+                lines=delta,
+            )
             # The run is recorded. The index is saved under the lock, so that it never goes back.
             notes = list(segment.notes)
             if session.head is not None:

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from hygiene_core.evidence import ingest, known
 from hygiene_core.evidence.ledger import Ledger
-from hygiene_core.evidence.reader import Table, open_published
+from hygiene_core.evidence.reader import open_published
 from hygiene_core.evidence.record import replay
 from hygiene_core.evidence.store import EvidenceStore
 from hygiene_core.model.judgement import Reason, Verdict
+from hygiene_core.model.table import Table
 from hygiene_core.testing import NOW, cache_record, container, finding, image, judged, volume
 from tests.unit.evidence_scenes import HOST, remembered, run
 
