@@ -11,8 +11,10 @@ process that accepted it dies. Nothing in the API tells one run of the Engine fr
 from __future__ import annotations
 
 import queue
+import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -181,7 +183,8 @@ class _Pass:
                 self._inbox.put(_defect(name, began, error))
 
         # A daemon: a thread stuck in the kernel (a dead network filesystem) must not hold the process.
-        threading.Thread(target=run, name=f"probe-{name}", daemon=True).start()
+        with _signals_held():
+            threading.Thread(target=run, name=f"probe-{name}", daemon=True).start()
 
     # -- settling ------------------------------------------------------------------------------------------
 
@@ -309,6 +312,19 @@ class _Pass:
             engine_error=engine.error.code if engine.error else None,
             engine_next_step=engine.error.next_step if engine.error else None,
         )
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let no signal handler raise inside `Thread.start`, which would tear the books of `threading`.
+
+    The new thread keeps the signals blocked, so that they always reach the thread that waits.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _run_probe(name: SectionName, client: EngineClient, work: Callable[[Probe], Reading[Any]]) -> _Outcome:

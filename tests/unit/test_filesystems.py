@@ -86,10 +86,9 @@ def test_a_role_that_cannot_be_measured_has_its_reason_and_the_others_stay(tmp_p
         ObserveRequest(docker_socket="x", roots=roots), DataRoot(str(tmp_path), "proven")
     )
     assert [row.role for row in rows] == ["data_root"]
-    assert problems == (
-        "runner_root:a: a\0b cannot be measured (embedded null byte)",
-        f"runner_root:b: {tmp_path}/no cannot be measured (No such file or directory)",
-    )
+    strange, missing = problems  # Python's words for a NUL in a path differ between its versions
+    assert strange.startswith("runner_root:a: a\0b cannot be measured (")
+    assert missing == f"runner_root:b: {tmp_path}/no cannot be measured (No such file or directory)"
 
 
 def test_an_unproven_data_root_is_not_measured(tmp_path: Path):
