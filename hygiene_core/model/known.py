@@ -30,8 +30,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """What a host's earlier runs remember. `last_run_at` is `None` before the first run."""
+    """What a host's earlier runs remember. `last_run_at` is `None` before the first run.
+
+    `engine_id` is the Engine's of the newest run that read one: ids and names of another Engine are not these.
+    """
 
     entries: dict[Key, Known] = field(default_factory=dict)
     last_run_at: datetime | None = None
     last_sequence: int = 0
+    engine_id: str | None = None

@@ -54,7 +54,8 @@ class Section:
     """The fate of one probe.
 
     `reason` is set whenever the section is not complete. `return_code` is 0, 124 for a deadline, 1 otherwise;
-    `captured_bytes` is what had arrived when the probe ended early.
+    `captured_bytes` is what had arrived when the probe ended early. `rows_missing` says that the list itself
+    is not whole: there are resources of this section that nobody saw.
     """
 
     name: SectionName
@@ -65,6 +66,7 @@ class Section:
     ended_at: datetime
     return_code: int = 0
     captured_bytes: int | None = None
+    rows_missing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
