@@ -30,6 +30,7 @@ from hygiene_core.errors import (
     Stopped,
     Terminated,
 )
+from hygiene_core.model.text import plain
 
 if TYPE_CHECKING:
     from hygiene_core.evidence.reader import Reader
@@ -305,7 +306,7 @@ def evidence_verify(*, config_file: ConfigOption = None, host: HostOption = None
 
     results = _store(_load(config_file)).verify(host)
     for name, result in results.items():
-        terminal.data(f"{name}: {result.sentence}")
+        terminal.data(plain(f"{name}: {result.sentence}"))
     broken = [name for name, result in results.items() if not result.ok]
     if broken:
         raise EvidenceBroken(f"the ledger of {', '.join(broken)} does not verify. Nothing was changed.")

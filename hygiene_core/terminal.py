@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, tzinfo
 from typing import NoReturn
 
-from hygiene_core.errors import HygieneError
+from hygiene_core.errors import ConfigProblem, HygieneError
 from hygiene_core.model.event import Emit, Event, ProbeFinished, ProbeStarted, StageStarted, silent
+from hygiene_core.model.text import plain
 
 __all__ = ["colour", "data", "leave", "local_zone", "message", "problem", "progress", "table_width", "width"]
 
@@ -48,14 +49,19 @@ def leave(status: int) -> NoReturn:
 
 
 def message(text: str) -> None:
-    """Write one line for a person to stderr."""
-    sys.stderr.write(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
-    sys.stderr.flush()
+    """Write one line for a person to stderr. Whatever a host said in it stays text, and in that line."""
+    _to_stderr([text])
 
 
 def problem(error: HygieneError) -> None:
-    """Write an error as its one line."""
-    message(str(error))
+    """Write an error as its one line; only a configuration's problems are listed one a line."""
+    told = str(error)
+    _to_stderr(told.split("\n") if isinstance(error, ConfigProblem) else [told])
+
+
+def _to_stderr(lines: Iterable[str]) -> None:
+    sys.stderr.write("".join(plain(line) + "\n" for line in lines))
+    sys.stderr.flush()
 
 
 def width() -> int:

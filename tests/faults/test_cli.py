@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from hygiene_core import terminal
+from hygiene_core.errors import ConfigProblem, EngineProtocol, QueryProblem
 from tests.faults import fake_engine
 from tests.faults.fake_engine import VERSION, FakeEngine, reply
 
@@ -122,6 +124,41 @@ def test_an_engine_that_gives_no_answer(kit, tmp_path, routes, status, code):
     assert f"failed [{code}]: {reason} The rest of the host was reported." in ended.stderr
     kept = kit("report", "--run", shown["run_id"], "--format", "json", socket="/nowhere.sock")
     assert kept.stdout == ended.stdout
+
+
+HOSTILE = "no\x1b[2J\nrefused [FORGED]: all is well\u202e \x9b31m"
+
+
+def test_what_an_engine_says_is_shown_and_not_obeyed(kit):
+    """An error's text comes from the host: it clears no screen and makes no line of its own."""
+    with FakeEngine({"/version": reply({"message": HOSTILE}, status=500)}) as engine:
+        ended = kit("report", "--unrecorded", socket=engine.path)
+    assert ended.returncode == 6
+    first, failed = ended.stderr.splitlines()
+    assert first == "This look is not recorded."
+    assert failed.startswith("failed [ENGINE_PROTOCOL]: ")
+    assert r"no\x1b[2J\nrefused [FORGED]: all is well\u202e \x9b31m" in failed
+
+
+@pytest.mark.parametrize(
+    ("error", "lines"),
+    [
+        (EngineProtocol(HOSTILE), 1),
+        (QueryProblem(HOSTILE, next_step=HOSTILE), 1),
+        (ConfigProblem(f"two problems\n  one\x1b\n  {HOSTILE}"), 4),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_is_cleaned_and_only_a_configuration_has_lines(capsys, error, lines):
+    terminal.problem(error)
+    heard = capsys.readouterr().err
+    assert heard.count("\n") == len(heard.splitlines()) == lines
+    assert heard.replace("\n", "").isprintable()
+
+
+def test_a_note_is_one_line(capsys):
+    terminal.message(HOSTILE)
+    assert capsys.readouterr().err == (r"no\x1b[2J\nrefused [FORGED]: all is well\u202e \x9b31m" + "\n")
 
 
 def test_four_failures_four_messages(kit, tmp_path):
