@@ -19,10 +19,9 @@ from typing import TypeAlias
 from hygiene_core import __version__
 from hygiene_core.clock import Clock, utc_now
 from hygiene_core.decide.classify import classify, explain
-from hygiene_core.decide.context import Context, gather
+from hygiene_core.decide.context import Context
 from hygiene_core.decide.findings import find, status_of
-from hygiene_core.decide.relations import relate
-from hygiene_core.decide.remember import remember, resources_of
+from hygiene_core.decide.remember import gather, resources_of
 from hygiene_core.decide.sentence import sentence
 from hygiene_core.decide.summary import summarise
 from hygiene_core.errors import UnknownResource
@@ -102,7 +101,7 @@ def chains(run: Run, wanted: str) -> tuple[Chain, ...]:
             f"no resource of this host is called {wanted!r}, nor does an id begin so.",
             next_step="The names: hygiene resources",
         )
-    return tuple(explain(resource, run.observation, run.context) for resource in found)
+    return tuple(explain(resource, run.context) for resource in found)
 
 
 def _through(stages: tuple[Stage, ...], tools: Tools) -> Run:
@@ -141,10 +140,7 @@ def _observe(run: Run, tools: Tools) -> Run:
 def _classify(run: Run, tools: Tools) -> Run:
     observation, policy = _observed(run), tools.host.policy
     now = observation.ended_at
-    relations = relate(observation, policy.protect)
-    memory = remember(observation, relations, run.memory, policy, now)
-    # The clock is judged against the last recorded run, not against this one.
-    context = gather(observation, relations, replace(memory, last_run_at=run.memory.last_run_at), policy, now)
+    context = gather(observation, run.memory, policy, now)
     judged = classify(observation, context)
     summary = summarise(observation, judged, context)
     findings = find(observation, summary, context, tools.store.size_bytes() if tools.store else None)
@@ -171,7 +167,7 @@ def _classify(run: Run, tools: Tools) -> Run:
         filesystems=observation.filesystems,
         resources=judged,
     )
-    return replace(run, memory=memory, context=context, report=report)
+    return replace(run, memory=context.memory, context=context, report=report)
 
 
 def _record(run: Run, tools: Tools) -> Run:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.holding import IN_USE_RULES, PROTECTED_RULES, UNKNOWN_RULES
-from hygiene_core.decide.layers import ImageSizes, image_sizes
+from hygiene_core.decide.layers import ImageSizes
 from hygiene_core.decide.relations import Relations
 from hygiene_core.decide.releasing import CANDIDATE_RULES, RETAINED_RULES
 from hygiene_core.decide.remember import resources_of
@@ -30,13 +30,12 @@ def classify(observation: Observation, context: Context) -> tuple[Judged, ...]:
 
     `context` must have been gathered from the same observation, with a memory brought up to it.
     """
-    sizes = image_sizes(observation)
-    judged = [_judge(resource, context, sizes) for resource in resources_of(observation)]
+    judged = [_judge(resource, context) for resource in resources_of(observation)]
     judged.sort(key=lambda row: (row.kind, row.id))
     return tuple(judged)
 
 
-def explain(resource: Resource, observation: Observation, context: Context) -> Chain:
+def explain(resource: Resource, context: Context) -> Chain:
     """The whole chain for one resource: every rule that is asked of its kind, what it saw, what it said."""
     weighed = []
     for rule in _RULES_OF_KIND[resource.kind]:
@@ -50,8 +49,7 @@ def explain(resource: Resource, observation: Observation, context: Context) -> C
                 detail="no" if detail is None else detail,
             )
         )
-    sizes = image_sizes(observation)
-    judged = _judge(resource, context, sizes)
+    judged = _judge(resource, context)
     return Chain(judged=judged, rules=tuple(weighed))
 
 
@@ -66,7 +64,7 @@ def unique_bytes(resource: Resource, sizes: ImageSizes) -> int | None:
             return resource.size_bytes
 
 
-def _judge(resource: Resource, context: Context, sizes: ImageSizes) -> Judged:
+def _judge(resource: Resource, context: Context) -> Judged:
     verdict, reasons = _verdict(resource, context)
     known = context.known(resource)
     return Judged(
@@ -77,7 +75,7 @@ def _judge(resource: Resource, context: Context, sizes: ImageSizes) -> Judged:
         verdict=verdict,
         reasons=reasons,
         size_bytes=resource.size_bytes,
-        unique_bytes=unique_bytes(resource, sizes),
+        unique_bytes=unique_bytes(resource, context.sizes),
         used_by=_users(resource, context.relations),
         first_seen_at=None if known is None else known.first_seen_at,
         idle_since_at=None if known is None else known.idle_since_at,

@@ -1,4 +1,4 @@
-"""Everything the rules may look at, gathered once for one observation."""
+"""Everything the rules may look at; `remember.gather` fills it once for one observation."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from hygiene_core.decide.cache import CacheSelection, select_records
+from hygiene_core.decide.layers import ImageSizes
 from hygiene_core.decide.relations import Relations
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.policy import Policy
-from hygiene_core.model.resource import BuildCacheRecord, Resource
+from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Resource, Volume
 
-__all__ = ["Context", "gather", "stamp"]
+__all__ = ["Context", "cache_selections", "clock_problem", "missing_sections", "stamp"]
 
 CLOCK_SLACK = timedelta(minutes=5)
 """How far a clock may step back between two runs before ages are no longer believed."""
+
+LONGEST_GAP = timedelta(days=35)
+"""A longer time without a run may be a clock that jumped: ages are believed again from the next run on."""
 
 
 @lru_cache(maxsize=4096)
@@ -27,15 +31,21 @@ def stamp(at: datetime) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What rules see besides the resource itself. `missing` maps a section to why it is not complete."""
+    """What rules see besides the resource itself.
+
+    `memory` is what is remembered, this observation included. `missing` maps a section to why it is not
+    complete. `engine_changed` says that the memory of another Engine was put aside.
+    """
 
     now: datetime
     policy: Policy
     relations: Relations
+    sizes: ImageSizes
     memory: Memory
     missing: dict[SectionName, str]
     cache: dict[str, CacheSelection]
     clock_problem: str | None
+    engine_changed: bool = False
 
     def known(self, resource: Resource) -> Known | None:
         """What is remembered of a resource, this observation included."""
@@ -43,47 +53,42 @@ class Context:
         return self.memory.entries.get((resource.kind, resource.id))
 
     def idle_reference(self, resource: Resource) -> datetime | None:
-        """The time from which age and grace run: the latest of first seen, idle since and last change."""
+        """The time from which age and grace run.
+
+        It is the latest of first seen, idle since and last change; of a container's start and end, which the
+        Engine tells as events; and of the creation of a container or volume, which cannot be older than that.
+        """
         known = self.known(resource)
         if known is None:
             return None
-        return max(
-            at for at in (known.first_seen_at, known.idle_since_at, known.changed_at) if at is not None
-        )
-
-
-def gather(
-    observation: Observation, relations: Relations, memory: Memory, policy: Policy, now: datetime
-) -> Context:
-    """Gather the context.
-
-    Args:
-        observation: what one pass saw.
-        relations: the references of that observation.
-        memory: what is remembered, already brought up to this observation.
-        policy: the host's policy.
-        now: the present, aware UTC.
-    """
-    return Context(
-        now=now,
-        policy=policy,
-        relations=relations,
-        memory=memory,
-        missing=_missing(observation),
-        cache=_cache_selections(observation.build_cache, policy, now),
-        clock_problem=clock_problem(memory, now),
-    )
+        times = [known.first_seen_at, known.idle_since_at, known.changed_at]
+        match resource:
+            case Container():
+                times += [resource.created_at, resource.started_at, resource.finished_at]
+            case Volume():
+                times.append(resource.created_at)
+            case Builder() if resource.volume in self.relations.volumes:
+                times.append(self.relations.volumes[resource.volume].created_at)
+            case _:
+                pass
+        return max(at for at in times if at is not None)
 
 
 def clock_problem(memory: Memory, now: datetime) -> str | None:
-    """Why ages cannot be believed, or `None`."""
+    """Why ages cannot be believed in this run, or `None`."""
     last = memory.last_run_at
-    if last is not None and now < last - CLOCK_SLACK:
+    if last is None:
+        return None
+    if now < last - CLOCK_SLACK:
         return f"the clock says {stamp(now)}, before the last recorded run at {stamp(last)}"
+    if now > last + LONGEST_GAP:
+        days = LONGEST_GAP.days
+        return f"the clock says {stamp(now)}, over {days} days after the last recorded run at {stamp(last)}"
     return None
 
 
-def _missing(observation: Observation) -> dict[SectionName, str]:
+def missing_sections(observation: Observation) -> dict[SectionName, str]:
+    """Why each section that is not complete is not."""
     missing: dict[SectionName, str] = {}
     for name in SectionName:
         section = observation.sections.get(name)
@@ -94,9 +99,10 @@ def _missing(observation: Observation) -> dict[SectionName, str]:
     return missing
 
 
-def _cache_selections(
+def cache_selections(
     records: tuple[BuildCacheRecord, ...], policy: Policy, now: datetime
 ) -> dict[str, CacheSelection]:
+    """What each budget lets go of, by builder."""
     by_builder: dict[str, list[BuildCacheRecord]] = {}
     for record in records:
         if record.builder in policy.budgets:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from shlex import quote
 
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.summary import data_root, orphan_containers, orphan_volumes
@@ -27,6 +28,7 @@ class FindingCode(StrEnum):
     ORPHAN_BUILDKIT_VOLUME = "ORPHAN_BUILDKIT_VOLUME"
     SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
     CLOCK_SUSPECT = "CLOCK_SUSPECT"
+    ENGINE_CHANGED = "ENGINE_CHANGED"
     STATE_LARGE = "STATE_LARGE"
     NO_POLICY = "NO_POLICY"
 
@@ -61,7 +63,12 @@ CODES: dict[FindingCode, _Code] = {
     FindingCode.SECTION_INCOMPLETE: _Code(
         Severity.WARNING, "A part of the host could not be read completely."
     ),
-    FindingCode.CLOCK_SUSPECT: _Code(Severity.CRITICAL, "The clock stands before the last recorded run."),
+    FindingCode.CLOCK_SUSPECT: _Code(
+        Severity.CRITICAL, "The clock stands before the last recorded run, or far after it."
+    ),
+    FindingCode.ENGINE_CHANGED: _Code(
+        Severity.WARNING, "The Engine is another than in the last recorded run: every age begins anew."
+    ),
     FindingCode.STATE_LARGE: _Code(
         Severity.WARNING, "The kit's own evidence takes more space than the policy allows."
     ),
@@ -187,7 +194,14 @@ def _warm(summary: Summary) -> list[Finding]:
     for builder in summary.warm_builders:
         if builder.state in {"missing", "no container"}:
             message = f"the warm builder {builder.name} has no container"
-            findings.append(_finding(FindingCode.WARM_BUILDER_MISSING, message, subject=builder.name))
+            findings.append(
+                _finding(
+                    FindingCode.WARM_BUILDER_MISSING,
+                    message,
+                    subject=builder.name,
+                    next_step=f"hygiene history resource {quote(builder.node or builder.name)}",
+                )
+            )
         elif builder.state not in {"running", "unknown"}:
             message = f"the warm builder {builder.name} is {builder.state}"
             findings.append(_finding(FindingCode.WARM_BUILDER_STOPPED, message, subject=builder.name))
@@ -203,7 +217,9 @@ def _warm(summary: Summary) -> list[Finding]:
 
 def _orphans(observation: Observation, context: Context) -> list[Finding]:
     def named(code: FindingCode, what: str, builder: Builder, subject: str | None) -> Finding:
-        return _finding(code, f"{what} {subject}", subject=subject, next_step=f"hygiene explain {builder.id}")
+        return _finding(
+            code, f"{what} {subject}", subject=subject, next_step=f"hygiene explain {quote(builder.id)}"
+        )
 
     return [
         *(
@@ -243,6 +259,14 @@ def _kit(context: Context, state_bytes: int | None) -> list[Finding]:
     findings = []
     if context.clock_problem:
         findings.append(_finding(FindingCode.CLOCK_SUSPECT, context.clock_problem))
+    if context.engine_changed:
+        findings.append(
+            _finding(
+                FindingCode.ENGINE_CHANGED,
+                "the Engine is another than in the last recorded run: every age begins anew",
+                next_step="hygiene history runs",
+            )
+        )
     limit = context.policy.limits.max_state_bytes
     if limit is not None and state_bytes is not None and state_bytes > limit:
         findings.append(
@@ -252,7 +276,6 @@ def _kit(context: Context, state_bytes: int | None) -> list[Finding]:
                 figure=state_bytes,
                 limit=limit,
                 unit="bytes",
-                next_step="hygiene evidence export archive",
             )
         )
     if context.policy.source is None:

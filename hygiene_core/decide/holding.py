@@ -16,8 +16,17 @@ from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.observation import SectionName
 from hygiene_core.model.policy import first_match
 from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Kind, Resource, Volume
+from hygiene_core.model.text import CUT, MASKED
 
-__all__ = ["IN_USE_RULES", "PROTECTED_RULES", "PROTECT_LABEL", "UNKNOWN_RULES", "is_protected", "is_used"]
+__all__ = [
+    "IN_USE_RULES",
+    "PROTECTED_RULES",
+    "PROTECT_LABEL",
+    "UNKNOWN_RULES",
+    "incomplete",
+    "is_protected",
+    "is_used",
+]
 
 PROTECT_LABEL = "hygiene.protect"
 _SHOWN = 3
@@ -70,7 +79,11 @@ def _label(resource: Image | Container | Volume, context: Context) -> str | None
     for pattern in patterns:
         key, separator, value = pattern.partition("=")
         for own_key, own_value in labels.items():
-            if first_match((key,), (own_key,)) and (not separator or first_match((value,), (own_value,))):
+            if not first_match((key,), (own_key,)):
+                continue
+            # What the value was cannot be told once it is masked or cut: then the key alone protects.
+            unreadable = MASKED in own_value or own_value.endswith(CUT)
+            if not separator or unreadable or first_match((value,), (own_value,)):
                 return f"the policy protects the label {pattern!r}; this has {own_key}={own_value}"
     return None
 
@@ -91,6 +104,16 @@ def _live_compose_project(resource: Image | Volume, context: Context) -> str | N
     project = resource.labels.get(COMPOSE_PROJECT)
     if project and project in context.relations.live_projects:
         return f"belongs to the compose project {project}, which has containers"
+    return None
+
+
+def _protected_part(resource: Builder, context: Context) -> str | None:
+    relations = context.relations
+    volume = relations.volumes.get(resource.volume or "")
+    container = relations.containers.get(resource.container_id or "")
+    for part, what in ((volume, "its state volume"), (container, "its container")):
+        if part is not None and is_protected(part, context):
+            return f"{what} is protected"
     return None
 
 
@@ -116,6 +139,16 @@ def _mounted(resource: Volume, context: Context) -> str | None:
     return f"the Engine counts {count} references" if count else None
 
 
+def _state_mounted(resource: Builder, context: Context) -> str | None:
+    if resource.volume is None:
+        return None
+    users = context.relations.volume_users.get(resource.volume)
+    if users:
+        return f"its state volume is mounted by container {listed(users)}"
+    volume = context.relations.volumes.get(resource.volume)
+    return None if volume is None else _mounted(volume, context)
+
+
 def _active(resource: Container, _context: Context) -> str | None:
     return f"its state is {resource.state}" if resource.state in ACTIVE_STATES else None
 
@@ -129,7 +162,8 @@ def _builder_active(resource: Builder, _context: Context) -> str | None:
     return f"its container is {state}" if state in ACTIVE_STATES else None
 
 
-def _incomplete(resource: Resource, context: Context) -> str | None:
+def incomplete(resource: Resource, context: Context) -> str | None:
+    """Which evidence to judge the resource is missing, or `None`."""
     if not context.missing:
         return None
     for section in _NEEDED_SECTIONS[resource.kind]:
@@ -164,6 +198,13 @@ def _no_coverage(resource: Image, context: Context) -> str | None:
     if context.policy.ages.tagged_image is None or not resource.names:
         return None
     return "no coverage: nothing has followed the use of this image without a gap"
+
+
+def _image_mounts(resource: Image, context: Context) -> str | None:
+    mounters = context.relations.image_mounts
+    if not mounters or resource.names:
+        return None
+    return f"container {listed(mounters)} mounts an image by a name that may have been this one's"
 
 
 def _record_unmeasured(resource: BuildCacheRecord, _context: Context) -> str | None:
@@ -207,6 +248,14 @@ PROTECTED_RULES = (
         "labels",
         _live_compose_project,
     ),
+    Rule(
+        "protect.part",
+        _P,
+        BUILDER,
+        "Is its container or its state volume protected?",
+        "containers and volumes of the builder",
+        _protected_part,
+    ),
     Rule("protect.embedded_builder", _P, BUILDER, "Is it the Engine's own?", "GET /info", _embedded_builder),
 )
 
@@ -228,6 +277,14 @@ IN_USE_RULES = (
         "Mounts of GET /containers/json",
         _mounted,
     ),
+    Rule(
+        "use.state_mount",
+        _U,
+        BUILDER,
+        "Does a container of any state mount its state volume?",
+        "Mounts of GET /containers/json",
+        _state_mounted,
+    ),
     Rule("use.active", _U, CONTAINER, "Is it active?", "GET /containers/json", _active),
     Rule("use.record", _U, BUILD_CACHE, "Does BuildKit hold it?", "GET /system/df", _record_in_use),
     Rule(
@@ -242,7 +299,7 @@ UNKNOWN_RULES = (
         AGED | BUILD_CACHE,
         "Is the evidence to judge it missing?",
         "sections of the observation",
-        _incomplete,
+        incomplete,
     ),
     Rule("unknown.clock", _X, AGED | BUILD_CACHE, "Is the clock in doubt?", "ledger", _clock),
     Rule("unknown.memory", _X, AGED, "Is its history missing?", "known resources", _not_remembered),
@@ -262,6 +319,14 @@ UNKNOWN_RULES = (
         "Would idleness of a named image have to be known, and is not?",
         "coverage of use",
         _no_coverage,
+    ),
+    Rule(
+        "unknown.image_mount",
+        _X,
+        IMAGE,
+        "May a container mount it by a name that it has lost?",
+        "Mounts of GET /containers/json",
+        _image_mounts,
     ),
     Rule(
         "unknown.record",

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from hygiene_core.model.observation import Observation
+from hygiene_core.model.observation import Observation, SectionName
 from hygiene_core.model.resource import Image
 
 __all__ = ["CONTAINERD", "ImageSizes", "LayerTree", "image_sizes", "layer_tree"]
@@ -104,6 +104,10 @@ class ImageSizes:
 
 def image_sizes(observation: Observation) -> ImageSizes:
     """The sizes of an observation's images."""
+    section = observation.sections.get(SectionName.IMAGES)
+    if section is None or section.rows_missing:
+        # An image that nobody saw may hold any of the layers.
+        return ImageSizes(None, shared_is_whole=False)
     engine = observation.engine
     shared_is_whole = engine is None or engine.image_store != CONTAINERD
     return ImageSizes(layer_tree(observation.images, shared_is_whole=shared_is_whole), shared_is_whole)

@@ -11,18 +11,23 @@ from dataclasses import dataclass
 
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.policy import Protect, first_match
-from hygiene_core.model.resource import Builder, Container, Image
+from hygiene_core.model.resource import Builder, Container, Image, Volume
 
 __all__ = [
     "ACTIVE_STATES",
+    "BUILDER_PREFIX",
     "COMPOSE_PROJECT",
     "IDLE_STATES",
     "Relations",
     "builder_names",
     "image_names",
+    "node_names",
     "relate",
     "warm_builders",
 ]
+
+BUILDER_PREFIX = "buildx_buildkit_"
+"""What buildx puts before a node's name to name its container."""
 
 COMPOSE_PROJECT = "com.docker.compose.project"
 ACTIVE_STATES = frozenset({"running", "paused", "restarting", "removing"})
@@ -38,28 +43,33 @@ class Relations:
     volume_users: dict[str, tuple[str, ...]]
     record_children: dict[str, tuple[str, ...]]
     live_projects: frozenset[str]
-    builder_of_container: dict[str, Builder]
     builder_of_volume: dict[str, Builder]
     warm_builder_ids: frozenset[str]
     warm_container_ids: frozenset[str]
     warm_volume_ids: frozenset[str]
     warm_image_ids: frozenset[str]
+    builder_container_ids: frozenset[str]
+    image_mounts: tuple[str, ...]
+    volumes: dict[str, Volume]
+    containers: dict[str, Container]
 
 
 def relate(observation: Observation, protect: Protect) -> Relations:
     """Read every reference of an observation once."""
     warm = warm_builders(observation.builders, protect)
+    # By name, because the builders cannot be told where the volumes could not be read.
+    nodes = {
+        container.id: (container, name.removeprefix(BUILDER_PREFIX))
+        for container in observation.containers
+        for name in container.names
+        if name.startswith(BUILDER_PREFIX)
+    }
     return Relations(
         image_users=_image_users(observation.containers, observation.images),
         image_children=_grouped(
             (image.parent_id, image.name) for image in observation.images if image.parent_id
         ),
-        volume_users=_grouped(
-            (mount.name, container.name)
-            for container in observation.containers
-            for mount in container.mounts
-            if mount.type == "volume" and mount.name
-        ),
+        volume_users=_volume_users(observation.containers, observation.volumes),
         record_children=_grouped(
             (parent, record.id) for record in observation.build_cache for parent in record.parents
         ),
@@ -68,33 +78,80 @@ def relate(observation: Observation, protect: Protect) -> Relations:
             for container in observation.containers
             if (project := container.labels.get(COMPOSE_PROJECT))
         ),
-        builder_of_container={b.container_id: b for b in observation.builders if b.container_id},
         builder_of_volume={b.volume: b for b in observation.builders if b.volume},
         warm_builder_ids=frozenset(b.id for b in warm),
-        warm_container_ids=frozenset(b.container_id for b in warm if b.container_id),
+        warm_container_ids=frozenset(
+            container.id
+            for container, node in nodes.values()
+            if first_match(protect.builders, node_names(node))
+        )
+        | {b.container_id for b in warm if b.container_id},
         warm_volume_ids=frozenset(b.volume for b in warm if b.volume),
         warm_image_ids=frozenset(b.image_id for b in warm if b.image_id),
+        builder_container_ids=frozenset(nodes),
+        image_mounts=tuple(
+            container.name
+            for container in observation.containers
+            if any(mount.type == "image" for mount in container.mounts)
+        ),
+        volumes={volume.id: volume for volume in observation.volumes},
+        containers={container.id: container for container in observation.containers},
     )
 
 
 def builder_names(builder: Builder) -> tuple[str, ...]:
     """The names a policy may use for a builder: its node, and the node without its index.
 
-    buildx names the first node of builder `b` `b0`. A node may carry any name, so both spellings protect.
+    buildx names the first node of builder `b` `b0`. A node may carry any name, so all spellings protect.
     """
-    stem = builder.id.rstrip("0123456789")
-    return (builder.id, stem) if stem and stem != builder.id else (builder.id,)
+    return node_names(builder.id)
+
+
+def node_names(node: str) -> tuple[str, ...]:
+    """A node's name, and what is left of it as its last digits are dropped one by one.
+
+    Where the index begins cannot be told: node `b170` may be of the builder `b17`, `b1` or `b`.
+    """
+    names = [node]
+    while names[-1][-1:].isdecimal() and names[-1][:-1]:
+        names.append(names[-1][:-1])
+    return tuple(names)
 
 
 def image_names(image: Image) -> tuple[str, ...]:
-    """The names a policy may use for an image: tags, their repositories, digest references, the id."""
-    repositories = tuple(tag.rpartition(":")[0] for tag in image.tags)
-    return (*image.tags, *repositories, *image.digests, image.id)
+    """The names a policy may use for an image: its references, their repositories, the id."""
+    repositories = [tag.rpartition(":")[0] for tag in image.tags]
+    repositories += [digest.partition("@")[0] for digest in image.digests]
+    return (*image.tags, *image.digests, *dict.fromkeys(repositories), image.id)
 
 
 def warm_builders(builders: Iterable[Builder], protect: Protect) -> tuple[Builder, ...]:
     """The builders that the policy keeps on purpose."""
     return tuple(b for b in builders if first_match(protect.builders, builder_names(b)))
+
+
+def _volume_users(containers: Iterable[Container], volumes: Iterable[Volume]) -> dict[str, tuple[str, ...]]:
+    """Who mounts a volume: by its name, or by a bind of its directory or of anything in it."""
+    places: dict[str, str] = {}
+    for volume in volumes:
+        if volume.mountpoint:
+            places[volume.mountpoint] = volume.id
+            places[volume.mountpoint.removesuffix("/_data")] = volume.id
+
+    def pairs() -> Iterable[tuple[str, str]]:
+        for container in containers:
+            for mount in container.mounts:
+                if mount.type == "volume" and mount.name:
+                    yield mount.name, container.name
+                elif mount.type == "bind" and mount.source:
+                    path = mount.source.rstrip("/")
+                    while path:
+                        if path in places:
+                            yield places[path], container.name
+                            break
+                        path = path.rpartition("/")[0]
+
+    return _grouped(pairs())
 
 
 def _image_users(containers: Iterable[Container], images: Iterable[Image]) -> dict[str, tuple[str, ...]]:
@@ -104,7 +161,10 @@ def _image_users(containers: Iterable[Container], images: Iterable[Image]) -> di
         for container in containers:
             yield container.image_id, container.name
             for mount in container.mounts:
-                mounted = by_name.get(mount.name or mount.source or "") if mount.type == "image" else None
+                if mount.type != "image":
+                    continue
+                named = mount.name or mount.source or ""
+                mounted = by_name.get(named) or by_name.get(f"{named}:latest")
                 if mounted is not None:
                     yield mounted, container.name
 

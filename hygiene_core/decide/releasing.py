@@ -22,7 +22,7 @@ def keep_age(resource: Resource, context: Context) -> timedelta | None:
         case Image():
             age = ages.tagged_image if resource.names else ages.dangling_image
         case Container():
-            built = resource.id in relations.builder_of_container
+            built = resource.id in relations.builder_container_ids
             age = ages.orphan_builder if built else ages.stopped_container
         case Volume() if resource.id in relations.builder_of_volume:
             age = ages.orphan_builder
@@ -65,7 +65,10 @@ def _named_volume(resource: Volume, context: Context) -> str | None:
     return "a named volume is never let go by age alone"
 
 
-def _remote_volume(resource: Volume, _context: Context) -> str | None:
+def _remote_volume(resource: Volume | Builder, context: Context) -> str | None:
+    if isinstance(resource, Builder):
+        volume = context.relations.volumes.get(resource.volume or "")
+        return None if volume is None else _remote_volume(volume, context)
     if resource.driver != "local":
         return f"its data is kept by the driver {resource.driver}"
     return "it has driver options: its data may be elsewhere" if resource.options else None
@@ -157,7 +160,14 @@ RETAINED_RULES = (
     Rule("keep.grace", _R, AGED, "Is it within the grace time?", _KNOWN, _grace),
     Rule("keep.idle_age", _R, AGED, "Has it been idle for too short a time?", _KNOWN, _idle_age),
     Rule("keep.named_volume", _R, VOLUME, "Is it a named volume?", "GET /volumes", _named_volume),
-    Rule("keep.volume_elsewhere", _R, VOLUME, "Is its data elsewhere?", "GET /volumes", _remote_volume),
+    Rule(
+        "keep.volume_elsewhere",
+        _R,
+        VOLUME | BUILDER,
+        "Is its data elsewhere?",
+        "GET /volumes",
+        _remote_volume,
+    ),
     Rule(
         "keep.builder",
         _R,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
-from hygiene_core.decide.context import Context, gather
-from hygiene_core.decide.holding import is_protected, is_used
-from hygiene_core.decide.relations import Relations
+from hygiene_core.decide.context import Context, cache_selections, clock_problem, missing_sections
+from hygiene_core.decide.holding import incomplete, is_protected, is_used
+from hygiene_core.decide.layers import image_sizes
+from hygiene_core.decide.relations import relate
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.policy import Policy
 from hygiene_core.model.resource import Image, Kind, Resource
 
-__all__ = ["SECTION_OF_KIND", "remember", "resources_of"]
+__all__ = ["SECTION_OF_KIND", "gather", "remember", "resources_of"]
 
 SECTION_OF_KIND: dict[Kind, SectionName] = {
     Kind.IMAGE: SectionName.IMAGES,
@@ -34,23 +36,57 @@ def resources_of(observation: Observation) -> Iterable[Resource]:
     yield from observation.builders
 
 
-def remember(
-    observation: Observation, relations: Relations, memory: Memory, policy: Policy, now: datetime
-) -> Memory:
-    """The memory after this observation.
+def gather(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Context:
+    """Everything there is to know of one observation before it is judged.
+
+    Args:
+        observation: what one pass saw.
+        memory: what earlier runs remember.
+        policy: the host's policy.
+        now: the present, aware UTC.
+    """
+    engine_changed = _is_another_engine(observation, memory)
+    context = Context(
+        now=now,
+        policy=policy,
+        relations=relate(observation, policy.protect),
+        sizes=image_sizes(observation),
+        memory=replace(memory, entries={}) if engine_changed else memory,
+        missing=missing_sections(observation),
+        cache=cache_selections(observation.build_cache, policy, now),
+        clock_problem=clock_problem(memory, now),
+        engine_changed=engine_changed,
+    )
+    return replace(context, memory=remember(observation, context))
+
+
+def remember(observation: Observation, context: Context) -> Memory:
+    """The memory after this observation, from the one before it that the context holds.
 
     A resource that is absent from a complete section is forgotten: if it comes back it is new. One whose
-    section could not be read is kept as it was.
+    section could not be read is kept as it was. Memory never goes back in time, whatever the clock says.
     """
-    context = gather(observation, relations, memory, policy, now)
+    memory = context.memory
+    now = context.now if memory.last_run_at is None else max(context.now, memory.last_run_at)
     entries: dict[Key, Known] = {}
     for resource in resources_of(observation):
         key = (resource.kind.value, resource.id)
-        entries[key] = _moved_on(resource, memory.entries.get(key), context)
+        entries[key] = _moved_on(resource, memory.entries.get(key), context, now)
     for key, known in memory.entries.items():
         if key not in entries and not _seen_completely(key, observation):
             entries[key] = known
-    return Memory(entries=entries, last_run_at=now, last_sequence=memory.last_sequence)
+    engine = observation.engine
+    return Memory(
+        entries=entries,
+        last_run_at=now,
+        last_sequence=memory.last_sequence,
+        engine_id=memory.engine_id if engine is None else engine.id,
+    )
+
+
+def _is_another_engine(observation: Observation, memory: Memory) -> bool:
+    engine = observation.engine
+    return engine is not None and None not in {engine.id, memory.engine_id} and engine.id != memory.engine_id
 
 
 def _seen_completely(key: Key, observation: Observation) -> bool:
@@ -61,19 +97,14 @@ def _seen_completely(key: Key, observation: Observation) -> bool:
     return observation.availability(section) is Availability.COMPLETE
 
 
-def _moved_on(resource: Resource, known: Known | None, context: Context) -> Known:
-    idle = not _held(resource, context)
+def _moved_on(resource: Resource, known: Known | None, context: Context, now: datetime) -> Known:
     names = tuple(sorted(resource.names))
     layers = resource.layers if isinstance(resource, Image) else None
     if known is None:
-        return Known(
-            first_seen_at=context.now,
-            idle_since_at=context.now if idle else None,
-            names=names,
-            layers=layers,
-        )
-    changed_at = context.now if names != known.names else known.changed_at
-    idle_since_at = (known.idle_since_at or context.now) if idle else None
+        idle_since_at = now if _idle(resource, None, context) else None
+        return Known(first_seen_at=now, idle_since_at=idle_since_at, names=names, layers=layers)
+    changed_at = now if names != known.names else known.changed_at
+    idle_since_at = (known.idle_since_at or now) if _idle(resource, known, context) else None
     layers = layers if layers is not None else known.layers
     if (changed_at, idle_since_at, layers) == (known.changed_at, known.idle_since_at, known.layers):
         return known
@@ -84,6 +115,15 @@ def _moved_on(resource: Resource, known: Known | None, context: Context) -> Know
         names=names,
         layers=layers,
     )
+
+
+def _idle(resource: Resource, known: Known | None, context: Context) -> bool:
+    """Whether it is idle now. What cannot be told begins no idleness, and ends none."""
+    if _held(resource, context):
+        return False
+    if incomplete(resource, context) is not None:
+        return known is not None and known.idle_since_at is not None
+    return True
 
 
 def _held(resource: Resource, context: Context) -> bool:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from hygiene_core.decide.context import Context
-from hygiene_core.decide.layers import ImageSizes, image_sizes
+from hygiene_core.decide.holding import is_protected, is_used
+from hygiene_core.decide.layers import ImageSizes
 from hygiene_core.decide.relations import ACTIVE_STATES, Relations, builder_names, image_names
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem, Observation, SectionName
@@ -27,9 +28,8 @@ _FORMULA_WITHOUT_LAYERS = "size minus shared size of images that no container us
 
 def summarise(observation: Observation, judged: tuple[Judged, ...], context: Context) -> Summary:
     """All figures of one run. Bytes; `None` where a figure is not known."""
-    sizes = image_sizes(observation)
     classes = {
-        "images": _images(observation, context.relations, sizes),
+        "images": _images(observation, context),
         "containers": _containers(observation),
         "volumes": _volumes(observation, context.relations),
         "build_cache": _build_cache(observation),
@@ -41,7 +41,7 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
         runner_workdir_bytes=None,
         orphan_buildkit_containers=_count(observation, orphan_containers(observation, context)),
         orphan_buildkit_volumes=_count(observation, orphan_volumes(observation, context)),
-        candidate_bytes=_candidate_bytes(observation, judged, sizes),
+        candidate_bytes=_candidate_bytes(observation, judged, context.sizes),
         warm_builders=_warm_builders(observation, context.policy),
         warm_images=_warm_images(observation, context.policy),
         classes=classes,
@@ -54,25 +54,25 @@ def data_root(observation: Observation) -> Filesystem | None:
 
 
 def orphan_containers(observation: Observation, context: Context) -> tuple[Builder, ...]:
-    """BuildKit containers that are not running and that the policy does not keep."""
+    """BuildKit containers that are not running and that nothing protects."""
     return tuple(
         builder
         for builder in observation.builders
         if builder.container_id
         and builder.container_state not in ACTIVE_STATES
-        and builder.id not in context.relations.warm_builder_ids
+        and not is_protected(builder, context)
     )
 
 
 def orphan_volumes(observation: Observation, context: Context) -> tuple[Builder, ...]:
-    """BuildKit state volumes without a container that nothing mounts and the policy does not keep."""
+    """BuildKit state volumes without a container that nothing mounts and nothing protects."""
     return tuple(
         builder
         for builder in observation.builders
         if builder.volume
         and builder.container_id is None
-        and builder.volume not in context.relations.volume_users
-        and builder.id not in context.relations.warm_builder_ids
+        and not is_used(builder, context)
+        and not is_protected(builder, context)
     )
 
 
@@ -102,7 +102,8 @@ def _class(
     section = observation.sections.get(name)
     availability = observation.availability(name)
     reason = "it was not asked" if section is None else section.reason
-    if availability is Availability.UNAVAILABLE:
+    if availability is Availability.UNAVAILABLE or (section is not None and section.rows_missing):
+        # A sum over the rows that happened to be readable would pass for the whole.
         count = active = size = reclaimable = None
     else:
         count, active, size, reclaimable = figures()
@@ -118,7 +119,9 @@ def _class(
     )
 
 
-def _images(observation: Observation, relations: Relations, sizes: ImageSizes) -> ClassSummary:
+def _images(observation: Observation, context: Context) -> ClassSummary:
+    relations, sizes = context.relations, context.sizes
+
     def figures() -> tuple[int, int | None, int | None, int | None]:
         images = observation.images
         if observation.availability(SectionName.CONTAINERS) is not Availability.COMPLETE:

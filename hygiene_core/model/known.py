@@ -32,7 +32,7 @@ class Known:
 class Memory:
     """What a host's earlier runs remember. `last_run_at` is `None` before the first run.
 
-    `engine_id` is the Engine's of the newest run that read one: ids and names of another Engine are not these.
+    `engine_id` is of the newest run that read an Engine: what another Engine calls the same is not the same.
     """
 
     entries: dict[Key, Known] = field(default_factory=dict)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["ELLIPSIS", "plain"]
+__all__ = ["CUT", "ELLIPSIS", "MASKED", "plain"]
 
 ELLIPSIS = "…"
+
+MASKED = "(masked)"
+"""Stands where a secret-shaped value was read."""
+
+CUT = "… (cut)"
+"""Ends a text that was too long to keep."""
 
 _MARKS_IN_A_ROW = 2
 """Combining marks that one character may carry; real scripts need two, a smeared screen needs many."""

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from hygiene_core.decide.cache import select_records
 from hygiene_core.decide.layers import layer_tree
+from hygiene_core.decide.relations import builder_names
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.known import Memory
 from hygiene_core.model.observation import SectionName
 from hygiene_core.model.policy import Budget, Protect
 from hygiene_core.model.resource import Image, Kind, Mount
-from hygiene_core.testing import NOW, builder, cache_record, container, image, observation, volume
-from tests.unit.decide.judging import BUDGET, judge, memory_of, policy
+from hygiene_core.testing import NOW, builder, cache_record, image, observation, volume
+from tests.unit.decide.judging import BUDGET, container, judge, memory_of, policy
 
 DAY = timedelta(days=1)
 
@@ -190,6 +191,11 @@ def test_protecting_more_never_lets_go_of_more(seen):
             assert row.verdict is before[key].verdict
         else:
             assert row.verdict is Verdict.PROTECTED
+
+
+@given(st.text(min_size=1, max_size=12), st.integers(0, 10**6))
+def test_a_builder_is_known_by_its_name_whatever_its_index(name, index):
+    assert name in builder_names(builder(f"{name}{index}"))
 
 
 @given(inventories())

@@ -43,6 +43,7 @@ PURE = {
     "itertools",
     "math",
     "re",
+    "shlex",
     "typing",
 }
 """The pure parts of the standard library that `decide` and `model` may use."""

@@ -6,14 +6,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hygiene_core.decide.classify import classify, explain
-from hygiene_core.decide.context import Context, gather
-from hygiene_core.decide.relations import relate
-from hygiene_core.decide.remember import remember, resources_of
+from hygiene_core.decide.context import Context
+from hygiene_core.decide.remember import gather, resources_of
 from hygiene_core.model.judgement import Chain, Judged
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.policy import Ages, Budget, Policy
+from hygiene_core.model.resource import Container
 from hygiene_core.testing import GIB, NOW
+from hygiene_core.testing import container as made_container
 
 WEEK = timedelta(hours=168)
 LONG_AGO = NOW - timedelta(days=60)
@@ -26,6 +27,13 @@ ALL_AGES = Ages(
     anonymous_volume=WEEK,
     orphan_builder=WEEK,
 )
+
+
+def container(name: str = "web", **fields: Any) -> Container:
+    """A container whose every event is long ago."""
+    return made_container(
+        name, **{"created_at": LONG_AGO, "started_at": LONG_AGO, "finished_at": LONG_AGO} | fields
+    )
 
 
 def policy(**fields: Any) -> Policy:
@@ -47,12 +55,7 @@ def memory_of(seen: Observation, since: datetime = LONG_AGO) -> Memory:
 def context_of(
     seen: Observation, rules: Policy | None = None, memory: Memory | None = None, now: datetime = NOW
 ) -> Context:
-    rules = rules or policy()
-    before = memory_of(seen) if memory is None else memory
-    relations = relate(seen, rules.protect)
-    moved_on = remember(seen, relations, before, rules, now)
-    known = Memory(entries=moved_on.entries, last_run_at=before.last_run_at)
-    return gather(seen, relations, known, rules, now)
+    return gather(seen, memory_of(seen) if memory is None else memory, rules or policy(), now)
 
 
 def judge(seen: Observation, rules: Policy | None = None, **more: Any) -> dict[str, Judged]:
@@ -61,7 +64,7 @@ def judge(seen: Observation, rules: Policy | None = None, **more: Any) -> dict[s
 
 
 def chain(resource: Any, seen: Observation, rules: Policy | None = None, **more: Any) -> Chain:
-    return explain(resource, seen, context_of(seen, rules, **more))
+    return explain(resource, context_of(seen, rules, **more))
 
 
 def rules_of(row: Judged) -> tuple[str, ...]:

@@ -10,20 +10,19 @@ from datetime import timedelta
 import pytest
 
 from hygiene_core.decide.classify import ALL_RULES, classify, explain, unique_bytes
-from hygiene_core.decide.context import gather
 from hygiene_core.decide.layers import ImageSizes, layer_tree
-from hygiene_core.decide.relations import relate
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.policy import Ages, Policy, Protect
 from hygiene_core.model.resource import Mount
-from hygiene_core.testing import GIB, MIB, NOW, builder, cache_record, container, image, observation, volume
+from hygiene_core.testing import GIB, MIB, NOW, builder, cache_record, image, observation, volume
 from tests.unit.decide.judging import (
     ALL_AGES,
     BUDGET,
     WEEK,
     chain,
+    container,
     context_of,
     judge,
     memory_of,
@@ -79,6 +78,21 @@ CASES = [
     ("volume the Engine counts", volume(anonymous=True, engine_references=2), (), policy(), "in_use", ["use.mount"]),
     ("paused container", container(state="paused"), (), policy(), "in_use", ["use.active"]),
     ("record in use", cache_record(in_use=True), (), policy(), "in_use", ["use.record"]),
+    ("builder whose state volume is protected", LEAKED, (replace(LEAKED_VOLUME, labels={"hygiene.protect": ""}),), policy(), "protected", ["protect.part"]),
+    ("builder whose container is protected", STOPPED_BUILDER, (replace(STOPPED_BUILDER_CONTAINER, labels={"hygiene.protect": ""}),), policy(), "protected", ["protect.part"]),
+    ("builder whose state volume is mounted", LEAKED, (LEAKED_VOLUME, container(state="exited", mounts=(Mount(type="volume", name=LEAKED_VOLUME.id, destination="/d"),))), policy(), "in_use", ["use.state_mount"]),
+    ("builder whose state volume the Engine counts", LEAKED, (replace(LEAKED_VOLUME, engine_references=1),), policy(), "in_use", ["use.state_mount"]),
+    ("builder whose state volume is elsewhere", LEAKED, (replace(LEAKED_VOLUME, driver="nfs"),), policy(), "retained", ["keep.volume_elsewhere"]),
+    ("volume bound by its directory", volume("d", anonymous=True), (container(mounts=(Mount(type="bind", source=f"{volume('d', anonymous=True).mountpoint}/sub/", destination="/d"),)),), policy(), "in_use", ["use.mount"]),
+    ("volume beside a bound directory", volume("d", anonymous=True), (container(mounts=(Mount(type="bind", source="/srv", destination="/d"), Mount(type="bind", destination="/e"))),), policy(), "candidate", ["release.anonymous_volume"]),
+    ("untagged while a container mounts an image by name", UNTAGGED, (image("a:1"), container(mounts=(Mount(type="image", name="a:1", destination="/m"),))), policy(), "unknown", ["unknown.image_mount"]),
+    ("mounted image without its tag", image("a:latest"), (container(mounts=(Mount(type="image", name="a", destination="/m"),)),), policy(), "in_use", ["use.container"]),
+    ("label whose value was masked", volume("d", anonymous=True, labels={"a.key": "(masked)"}), (), policy(protect=Protect(labels=("a.key=keep",))), "protected", ["protect.label"]),
+    ("label whose value was cut", volume("d", anonymous=True, labels={"a": "x… (cut)"}), (), policy(protect=Protect(labels=("a=*y",))), "protected", ["protect.label"]),
+    ("builder whose name ends in digits", builder("odoo170"), (), policy(protect=Protect(builders=("odoo17",))), "protected", ["protect.policy"]),
+    ("image by digest, protected by repository", image("x", tags=(), digests=("ghcr.io/a/warm@sha256:00",)), (), policy(protect=Protect(images=("ghcr.io/a/warm",))), "protected", ["protect.policy"]),
+    ("label among others", image(labels={"other": "x", "keep": "y"}), (), policy(protect=Protect(labels=("keep",))), "protected", ["protect.label"]),
+    ("volume without a place", volume("d", anonymous=True, id="a" * 64), (volume("e"), replace(volume("f"), mountpoint=None)), policy(), "candidate", ["release.anonymous_volume"]),
     ("running plain builder", builder("plain0"), (), policy(), "in_use", ["use.builder_active"]),
     ("container in a new state", container(state="thawing"), (), policy(), "unknown", ["unknown.state"]),
     ("builder in a new state", builder("b0", container_state="thawing"), (), policy(), "unknown", ["unknown.builder_state"]),
@@ -255,7 +269,7 @@ def test_every_reason_of_the_deciding_verdict_is_kept():
 
 def unremembered(seen, rules):
     """A context whose memory was not brought up to the observation."""
-    return gather(seen, relate(seen, rules.protect), Memory(), rules, NOW)
+    return replace(context_of(seen, rules), memory=Memory())
 
 
 def test_no_history_is_unknown():
@@ -319,7 +333,7 @@ def test_every_rule_can_be_asked_of_everything(case, memory):
     _, resource, others, rules, verdict, spoke = case
     seen = observation(resource, *others)
     context = context_of(seen, rules) if memory is None else unremembered(seen, rules)
-    told = explain(resource, seen, context)
+    told = explain(resource, context)
     said = [weighed.rule for weighed in told.rules if weighed.verdict is not None]
     assert set(said) >= {reason.rule for reason in told.judged.reasons}
     if memory is None:
@@ -410,6 +424,54 @@ def test_only_digits_are_an_index():
         judge(observation(builder("12")), policy(protect=Protect(builders=("",))))["12"].verdict
         is Verdict.IN_USE
     )
+
+
+def test_a_container_that_ended_a_moment_ago_is_not_old():
+    ended = container(state="exited", finished_at=NOW - timedelta(seconds=1))
+    row = judge(observation(ended))[ended.id]
+    assert row.reasons[0].detail == "idle since 2026-05-04 03:02Z; kept until 2026-05-11 03:02Z"
+
+
+@pytest.mark.parametrize(
+    "resource", [volume("d", anonymous=True), LEAKED_VOLUME, LEAKED], ids=lambda r: r.kind.value
+)
+def test_a_volume_that_was_made_anew_is_not_as_old_as_its_name(resource):
+    made_at = NOW - timedelta(hours=1)
+    others = (replace(LEAKED_VOLUME, created_at=made_at), LEAKED)
+    resource = replace(resource, created_at=made_at) if resource.kind.value == "volume" else resource
+    seen = observation(*{one.id: one for one in (*others, resource)}.values())
+    assert "keep.grace" in rules_of(judge(seen)[resource.id])
+
+
+def test_a_warm_builders_container_is_known_by_its_name_alone():
+    """Without the volumes the builders cannot be told; their containers can."""
+    seen = observation(replace(WARM_CONTAINER, state="exited"), unavailable={"volumes": "x", "builders": "x"})
+    row = judge(seen, WARM_POLICY)[WARM_CONTAINER.id]
+    assert rules_of(row) == ("protect.warm_builder",)
+
+
+def test_a_long_time_without_a_run_may_be_a_clock_that_jumped():
+    seen = observation(UNTAGGED)
+    memory = replace(memory_of(seen), last_run_at=NOW - timedelta(days=35, seconds=1))
+    row = judge(seen, memory=memory)[UNTAGGED.id]
+    assert rules_of(row) == ("unknown.clock",)
+    assert row.reasons[0].detail == (
+        "the clock says 2026-05-04 03:02Z, over 35 days after the last recorded run at 2026-03-30 03:02Z"
+    )
+    memory = replace(memory, last_run_at=NOW - timedelta(days=35))
+    assert judge(seen, memory=memory)[UNTAGGED.id].verdict is Verdict.CANDIDATE
+    assert judge(seen, memory=replace(memory, last_run_at=None))[UNTAGGED.id].verdict is Verdict.CANDIDATE
+
+
+def test_the_memory_of_another_engine_is_put_aside():
+    seen = observation(UNTAGGED)
+    mine, other = (replace(memory_of(seen), engine_id=one) for one in (seen.engine.id, "another"))
+    assert judge(seen, memory=mine)[UNTAGGED.id].verdict is Verdict.CANDIDATE
+    row = judge(seen, memory=other)[UNTAGGED.id]
+    assert (row.verdict, row.first_seen_at) == (Verdict.RETAINED, NOW)
+    nameless = replace(seen, engine=replace(seen.engine, id=None))
+    assert judge(nameless, memory=other)[UNTAGGED.id].verdict is Verdict.CANDIDATE
+    assert judge(replace(seen, engine=None), memory=other)[UNTAGGED.id].verdict is Verdict.CANDIDATE
 
 
 def test_an_empty_host_has_no_rows():

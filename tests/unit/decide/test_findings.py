@@ -15,8 +15,8 @@ from hygiene_core.decide.summary import summarise
 from hygiene_core.model.known import Memory
 from hygiene_core.model.policy import Limits, Protect
 from hygiene_core.model.report import Severity, Status
-from hygiene_core.testing import NOW, builder, container, filesystem, image, observation
-from tests.unit.decide.judging import context_of, policy
+from hygiene_core.testing import NOW, builder, filesystem, image, observation
+from tests.unit.decide.judging import container, context_of, policy
 
 
 def found(seen, rules=None, state_bytes=None, memory=None):
@@ -113,6 +113,16 @@ def test_the_clock():
     assert codes(observation(), memory=memory) == ["CLOCK_SUSPECT"]
 
 
+def test_another_engine():
+    assert codes(observation(), memory=Memory(engine_id="another")) == ["ENGINE_CHANGED"]
+    assert codes(observation(), memory=Memory(engine_id=observation().engine.id)) == []
+
+
+def test_a_next_step_is_quoted_for_a_shell():
+    (one,) = found(observation(builder("$(touch x);", container_state="exited")))
+    assert one.next_step == "hygiene explain '$(touch x);'"
+
+
 def test_the_kits_own_state():
     (one,) = found(observation(), limited(max_state_bytes=10), state_bytes=11)
     assert (one.code, one.figure, one.limit) == ("STATE_LARGE", 11, 10)
@@ -159,13 +169,13 @@ def test_every_finding_is_complete():
         ("CLOCK_SUSPECT", "critical", "the clock says 2026-05-04 03:02Z, before the last recorded run at 2026-05-04 05:02Z", None, None, None, None, None),
         ("FREE_BYTES_LOW", "critical", "/var/lib/docker has less free space than the policy asks", "/var/lib/docker", 7, 10**15, "bytes", "hygiene history trend"),
         ("FREE_INODES_LOW", "critical", "/var/lib/docker has fewer free inodes than the policy asks", "/var/lib/docker", 50.0, 99.5, "percent", "hygiene history trend"),
-        ("WARM_BUILDER_MISSING", "critical", "the warm builder gone has no container", "gone", None, None, None, None),
+        ("WARM_BUILDER_MISSING", "critical", "the warm builder gone has no container", "gone", None, None, None, "hygiene history resource gone"),
         ("NO_POLICY", "warning", "no configuration was found; protective defaults were used", None, None, None, None, "hygiene config init"),
         ("ORPHAN_BUILDKIT_CONTAINER", "warning", "a BuildKit container that is exited and that nobody keeps: buildx_buildkit_s0", "buildx_buildkit_s0", None, None, None, "hygiene explain s0"),
         ("ORPHAN_BUILDKIT_VOLUME", "warning", "a BuildKit state volume without a container: buildx_buildkit_l0_state", "buildx_buildkit_l0_state", None, None, None, "hygiene explain l0"),
         ("RECLAIMABLE_HIGH", "warning", "Docker holds more reclaimable bytes than the policy allows", None, 5, 1, "bytes", "hygiene resources --verdict candidate"),
         ("SECTION_INCOMPLETE", "warning", "host is partial: no machine-id", "host", None, None, None, None),
-        ("STATE_LARGE", "warning", "the kit's own evidence takes more space than the policy allows", None, 2, 1, "bytes", "hygiene evidence export archive"),
+        ("STATE_LARGE", "warning", "the kit's own evidence takes more space than the policy allows", None, 2, 1, "bytes", None),
         ("WARM_BUILDER_STOPPED", "warning", "the warm builder old is exited", "old", None, None, None, None),
         ("WARM_IMAGE_MISSING", "warning", "the warm image gone:1 is not there", "gone:1", None, None, None, None),
     ]  # fmt: skip

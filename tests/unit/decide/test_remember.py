@@ -7,20 +7,18 @@ from datetime import timedelta
 
 import pytest
 
-from hygiene_core.decide.relations import relate
-from hygiene_core.decide.remember import remember
+from hygiene_core.decide.remember import gather
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.policy import Protect
-from hygiene_core.testing import NOW, builder, cache_record, container, image, observation, volume
-from tests.unit.decide.judging import policy
+from hygiene_core.testing import NOW, builder, cache_record, image, observation, volume
+from tests.unit.decide.judging import container, policy
 
 BEFORE = NOW - timedelta(days=30)
 UNTAGGED = image("left", tags=(), layers=("x",))
 
 
 def after(seen, memory=None, rules=None, now=NOW):
-    rules = rules or policy()
-    return remember(seen, relate(seen, rules.protect), memory or Memory(), rules, now)
+    return gather(seen, memory or Memory(), rules or policy(), now).memory
 
 
 def entry(memory, resource):
@@ -111,3 +109,29 @@ def test_kinds_of_another_version_are_kept(kind):
 
 def test_the_sequence_is_the_ledgers_business():
     assert after(observation(), Memory(last_sequence=7)).last_sequence == 7
+
+
+@pytest.mark.parametrize(
+    "resource", [image("y", tags=()), volume(anonymous=True)], ids=lambda r: r.kind.value
+)
+def test_what_could_not_be_told_begins_no_idleness_and_ends_none(resource):
+    """Used on the first day, then the containers could not be read: nobody saw it idle."""
+    blind = observation(resource, unavailable={"containers": "frozen"})
+    assert entry(after(blind), resource).idle_since_at is None
+    used = Memory(entries={(resource.kind.value, resource.id): Known(first_seen_at=BEFORE)})
+    assert entry(after(blind, used), resource).idle_since_at is None
+    idle = after(observation(resource), now=BEFORE)
+    assert entry(after(blind, idle), resource).idle_since_at == BEFORE
+
+
+def test_memory_never_goes_back_in_time():
+    wrong = NOW - timedelta(days=400)
+    memory = after(observation(volume()), Memory(last_run_at=NOW), now=wrong)
+    assert memory.last_run_at == NOW
+    assert entry(memory, volume()).first_seen_at == NOW
+
+
+def test_memory_knows_its_engine():
+    seen = observation()
+    assert after(seen).engine_id == seen.engine.id
+    assert after(replace(seen, engine=None), Memory(engine_id="e")).engine_id == "e"

@@ -8,7 +8,7 @@ import pytest
 
 from hygiene_core.decide.classify import classify
 from hygiene_core.decide.summary import summarise
-from hygiene_core.model.observation import EngineFigure
+from hygiene_core.model.observation import EngineFigure, SectionName
 from hygiene_core.model.policy import Budget, Protect
 from hygiene_core.model.report import WarmBuilder, WarmImage
 from hygiene_core.model.resource import Mount
@@ -17,13 +17,12 @@ from hygiene_core.testing import (
     NOW,
     builder,
     cache_record,
-    container,
     filesystem,
     image,
     observation,
     volume,
 )
-from tests.unit.decide.judging import BUDGET, WEEK, context_of, policy
+from tests.unit.decide.judging import BUDGET, WEEK, container, context_of, policy
 
 BASE = image("base:1", layers=("x",), size_bytes=20, shared_bytes=20)
 USED = image("used:1", layers=("x", "u"), size_bytes=30, shared_bytes=20)
@@ -123,6 +122,28 @@ def test_an_unavailable_class_is_unknown_and_never_zero(name):
         "the socket is frozen",
     )
     assert made.docker_reclaimable_bytes is None
+
+
+@pytest.mark.parametrize("name", ["images", "containers", "volumes", "build_cache"])
+def test_a_class_with_rows_that_nobody_saw_is_unknown(name):
+    seen = observation(BASE, container(), volume(), cache_record(), partial={name: "1 row could not be read"})
+    section = SectionName(name)
+    seen = replace(
+        seen, sections={**seen.sections, section: replace(seen.sections[section], rows_missing=True)}
+    )
+    assert figures(summary_of(seen).classes[name]) == (None, None, None, None)
+    if name == "images":
+        (row,) = (row for row in classify(seen, context_of(seen)) if row.id == BASE.id)
+        assert row.unique_bytes is None
+
+
+def test_a_protected_state_volume_is_no_orphan():
+    leaked = builder("l0", container_id=None, container_state=None)
+    stopped = builder("s0", container_state="exited")
+    kept = volume(leaked.volume, labels={"hygiene.protect": ""})
+    rules = policy(protect=Protect(builders=("s",)))
+    made = summary_of(observation(leaked, stopped, kept), rules)
+    assert (made.orphan_buildkit_containers, made.orphan_buildkit_volumes) == (0, 0)
 
 
 def test_a_class_that_was_never_asked_says_so():
