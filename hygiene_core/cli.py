@@ -27,6 +27,7 @@ from hygiene_core.errors import (
     EXIT_OK,
     EXIT_UNREACHABLE,
     HygieneError,
+    OutputUnwritable,
     Stopped,
     Terminated,
 )
@@ -181,9 +182,18 @@ def report(
         made = _look(chosen, store, quiet=quiet)
         record.run_id = made.run_id
         record.exit_status = _status(made, fail_on)
-        _print_report(made, output, every=every, quiet=quiet)
+        unwritten = None
+        try:
+            _print_report(made, output, every=every, quiet=quiet)
+        except OutputUnwritable as error:
+            unwritten = OutputUnwritable(
+                f"{error.message} The run is recorded as {made.run_id}.",
+                next_step=f"Print it again: hygiene report --run {made.run_id}",
+            )
         if warning := store.publish().warning:
             terminal.message(warning)
+        if unwritten:
+            raise unwritten
     if record.problem:
         terminal.message(record.problem)
     raise typer.Exit(record.exit_status)

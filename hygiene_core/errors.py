@@ -18,6 +18,8 @@
     │   ├── EvidenceUnwritable        EVIDENCE_UNWRITABLE
     │   ├── EvidenceBroken            EVIDENCE_BROKEN
     │   └── EvidenceUnreadable        EVIDENCE_UNREADABLE
+    ├── NotSeen                       NOT_SEEN    4
+    ├── OutputUnwritable              OUTPUT_UNWRITABLE 4
     └── Stopped                       STOPPED     130
         └── Terminated                            143
 
@@ -46,6 +48,8 @@ __all__ = [
     "EvidenceUnwritable",
     "HygieneError",
     "NotDockerEngine",
+    "NotSeen",
+    "OutputUnwritable",
     "QueryProblem",
     "Stopped",
     "Terminated",
@@ -206,6 +210,20 @@ class EvidenceUnreadable(EvidenceProblem):
     """The published database cannot be opened for reading."""
 
     code = "EVIDENCE_UNREADABLE"
+
+
+class NotSeen(HygieneError):
+    """It was not found, and a part of the host where it may be could not be read."""
+
+    code = "NOT_SEEN"
+    exit_status = EXIT_INCOMPLETE
+
+
+class OutputUnwritable(HygieneError):
+    """What was to be printed could not be written to stdout."""
+
+    code = "OUTPUT_UNWRITABLE"
+    exit_status = EXIT_INCOMPLETE
 
 
 class Stopped(HygieneError):

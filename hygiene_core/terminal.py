@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, tzinfo
 from typing import NoReturn
 
-from hygiene_core.errors import ConfigProblem, HygieneError
+from hygiene_core.errors import ConfigProblem, HygieneError, OutputUnwritable
 from hygiene_core.model.event import Emit, Event, ProbeFinished, ProbeStarted, StageStarted, silent
 from hygiene_core.model.text import plain
 
@@ -24,16 +24,22 @@ _DEFAULT_WIDTH = 80
 
 
 def data(text: str) -> None:
-    """Write data to stdout, with one newline at its end. Text a terminal cannot encode is escaped."""
+    """Write data to stdout, with one newline at its end. Text a terminal cannot encode is escaped.
+
+    Raises:
+        OutputUnwritable: a part of it could not be written, for example because a disk is full.
+    """
     ending = "" if text.endswith("\n") or not text else "\n"
     encoding = sys.stdout.encoding or "utf-8"
     safe = (text + ending).encode(encoding, "backslashreplace").decode(encoding)
     try:
         sys.stdout.write(safe)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has gone. Python would complain again when it closes stdout, so that goes nowhere.
+    except OSError as error:
+        # Python would complain again when it closes stdout, so what is left of it goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # that is a reader who has gone
+            raise OutputUnwritable(f"stdout could not be written: {error.strerror}.") from error
 
 
 def leave(status: int) -> NoReturn:
@@ -43,7 +49,7 @@ def leave(status: int) -> NoReturn:
     would take a tenth of its time. Nothing of this kit waits for the end of the interpreter.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(BrokenPipeError):  # whoever read it has gone
+        with suppress(OSError):  # whoever read it has gone
             stream.flush()
     os._exit(status)
 
@@ -60,8 +66,11 @@ def problem(error: HygieneError) -> None:
 
 
 def _to_stderr(lines: Iterable[str]) -> None:
-    sys.stderr.write("".join(plain(line) + "\n" for line in lines))
-    sys.stderr.flush()
+    with suppress(
+        OSError
+    ):  # nobody is left to be told; the work goes on, and the exit status says how it ended
+        sys.stderr.write("".join(plain(line) + "\n" for line in lines))
+        sys.stderr.flush()
 
 
 def width() -> int:

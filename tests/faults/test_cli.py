@@ -292,6 +292,53 @@ def test_a_reader_that_goes_away_is_no_error(kit, tmp_path):
     assert ended.returncode == 4
 
 
+@pytest.mark.parametrize("words", ["report", "report --format json"])
+def test_a_full_disk_behind_stdout_loses_no_run(kit, tmp_path, words):
+    with FakeEngine() as engine:
+        kit("report", socket=engine.path)
+        with Path("/dev/full").open("w") as full:
+            ended = subprocess.run(
+                [*KIT, *words.split(), "--config", str(tmp_path / "hygiene.toml")],
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                check=False,
+            )
+    record = exit_record(tmp_path)
+    told = f"stdout could not be written: No space left on device. The run is recorded as {record['run_id']}."
+    assert (ended.returncode, ended.stderr) == (
+        4,
+        f"failed [OUTPUT_UNWRITABLE]: {told} Print it again: hygiene report --run {record['run_id']}\n",
+    )
+    assert (record["exit_status"], record["error"]) == (4, ended.stderr.rstrip("\n"))
+    published = kit("query", "SELECT count(*) AS runs FROM runs", "--format", "csv", socket="/nowhere.sock")
+    assert published.stdout == "runs\n2\n"
+
+
+def test_a_full_disk_behind_stderr_changes_nothing_else(kit, tmp_path):
+    with Path("/dev/full").open("w") as full:
+        config = tmp_path / "hygiene.toml"
+        config.write_text(POLICY.format(state=tmp_path / "state", socket="/nowhere.sock"))
+        ended = subprocess.run(
+            [*KIT, "report", "--config", str(config)], stdout=subprocess.PIPE, stderr=full, check=False
+        )
+    assert ended.returncode == exit_record(tmp_path)["exit_status"] == 6
+    assert ended.stdout.startswith(b"fake ")
+    assert kit("query", "SELECT 1 FROM runs", socket="/nowhere.sock").returncode == 0
+
+
+@pytest.mark.parametrize("words", ["config init", "demo", "--version"])
+def test_a_full_disk_behind_stdout_is_told_by_every_verb(tmp_path, words):
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [*KIT, *words.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.returncode == 4
+    assert ended.stderr.endswith(
+        "failed [OUTPUT_UNWRITABLE]: stdout could not be written: No space left on device.\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("number", "status", "said"),
     [

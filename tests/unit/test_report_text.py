@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import replace
@@ -101,6 +102,13 @@ def test_figures_that_round_to_the_same_text_are_told_apart():
     shown = render(SCENES["attention"], zone=SUMMER)
     assert "21,474,836,481 bytes against a limit of 21,474,836,480 bytes" in shown
     assert "8.0 GiB against a limit of 60.0 GiB" in shown
+
+
+def test_a_quoted_next_step_is_shown_as_it_is_typed():
+    step = f"hygiene explain {shlex.quote('evil[/foo];$(id)`')}"
+    told = report(findings=[finding(next_step=step)])
+    assert f"Next: {step}\n" in render(told, zone=UTC)
+    assert f"``{step}``" in render_markdown(told, zone=UTC)
 
 
 def test_the_worst_finding_stands_first():
