@@ -174,6 +174,7 @@ class BuildCacheRecord:
 class Builder:
     """One BuildKit builder: the embedded one, or a container `buildx_buildkit_<node>` and its state volume.
 
+    `id` is the node; where that would be the embedded builder's, it is the whole name of the container.
     `container_state` is `None` where only the state volume is left.
     """
 
@@ -189,7 +190,7 @@ class Builder:
 
     @property
     def name(self) -> str:
-        """The node name, which is also its id."""
+        """What it is called, which is also its id."""
         return self.id
 
     @property

@@ -341,3 +341,84 @@ def test_a_bad_row_makes_its_section_partial_and_no_volume_an_orphan():
     assert (seen.sections[SectionName.BUILDERS].reason or "").startswith(
         "containers: 1 of 1 containers could not be"
     )
+
+
+def test_a_builder_whose_node_is_called_embedded_is_not_the_engines_own():
+    names = ("buildx_buildkit_embedded", "buildx_buildkit_buildx_buildkit_embedded", "buildx_buildkit_one0")
+    running = [
+        _container(digit * 64) | {"Names": [f"/{name}"]} for digit, name in zip("abc", names, strict=True)
+    ]
+    state = {"Name": "buildx_buildkit_embedded_state", "Driver": "local"}
+    routes = {f"/containers/{row['Id']}/json": reply({"State": {}}) for row in running}
+    routes |= {"/containers/json": reply(running), "/volumes": reply({"Volumes": [state]})}
+    with FakeEngine(routes) as engine:
+        seen = look(engine)
+    assert {one.id: (one.driver, one.container_id, one.volume) for one in seen.builders} == {
+        "embedded": ("embedded", None, None),
+        "buildx_buildkit_embedded": ("docker-container", "a" * 64, state["Name"]),
+        "buildx_buildkit_buildx_buildkit_embedded": ("docker-container", "b" * 64, None),
+        "one0": ("docker-container", "c" * 64, None),
+    }
+    assert len(seen.builders) == 4
+
+
+def test_a_state_volume_left_of_a_node_called_embedded_is_not_the_engines_own():
+    state = {"Name": "buildx_buildkit_embedded_state", "Driver": "local"}
+    with FakeEngine({"/volumes": reply({"Volumes": [state]})}) as engine:
+        seen = look(engine)
+    assert [(one.id, one.volume) for one in seen.builders] == [
+        ("embedded", None),
+        ("buildx_buildkit_embedded", state["Name"]),
+    ]
+
+
+IMAGE = {"Id": f"sha256:{'a' * 64}", "Size": 5, "Created": 1}
+VOLUME = {"Name": "data", "Driver": "local"}
+RECORD = {"ID": "r", "InUse": False, "Shared": False, "Size": 7}
+
+
+@pytest.mark.parametrize(
+    ("name", "route", "answer"),
+    [
+        ("images", "/images/json", lambda row, other: [row, row | other]),
+        ("containers", "/containers/json", lambda row, other: [row, row | other]),
+        ("volumes", "/volumes", lambda row, other: {"Volumes": [row, row | other]}),
+        ("build_cache", "/system/df", lambda row, other: {"BuildCache": [row, row | other]}),
+    ],
+)
+@pytest.mark.parametrize("same", [True, False], ids=["same", "other"])
+def test_a_row_that_stands_twice_is_kept_once_and_makes_its_section_partial(name, route, answer, same: bool):
+    row, other = {
+        "images": (IMAGE, {"Size": 6}),
+        "containers": (_container("a" * 64), {"State": "running"}),
+        "volumes": (VOLUME, {"Mountpoint": "/elsewhere"}),
+        "build_cache": (RECORD, {"Size": 8}),
+    }[name]
+    layers = {f"/images/{IMAGE['Id']}/json": reply({"RootFS": {"Type": "layers", "Layers": []}})}
+    times = {f"/containers/{'a' * 64}/json": reply({"State": {}})}
+    routes = layers | times | {route: reply(answer(row, {} if same else other))}
+    with FakeEngine(routes) as engine:
+        seen = look(engine)
+    rows = getattr(seen, name)
+    assert len(rows) == 1
+    assert "Size" not in row or rows[0].size_bytes == row["Size"]
+    assert getattr(rows[0], "state", "exited") == "exited"
+    assert getattr(rows[0], "mountpoint", None) is None
+    section = seen.sections[SectionName(name)]
+    assert section.availability is Availability.PARTIAL
+    assert (section.reason or "").startswith("1 row stood twice")
+
+
+def test_a_report_of_rows_that_stand_twice_can_be_made():
+    rows = [IMAGE, IMAGE, IMAGE]
+    routes = {
+        "/images/json": reply(rows),
+        "/volumes": reply({"Volumes": [VOLUME | {"Name": "buildx_buildkit_embedded_state"}, VOLUME, VOLUME]}),
+        "/system/df": reply({"BuildCache": [RECORD, RECORD]}),
+    }
+    with FakeEngine(routes) as engine:
+        seen = look(engine)
+    kinds = (seen.images, seen.containers, seen.volumes, seen.build_cache, seen.builders)
+    ids = [(one.kind, one.id) for rows_of_kind in kinds for one in rows_of_kind]
+    assert len(ids) == len(set(ids)) == 6
+    assert (seen.sections[SectionName.IMAGES].reason or "").startswith("2 rows stood twice")

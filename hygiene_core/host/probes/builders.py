@@ -28,6 +28,15 @@ def node_of_volume(name: str) -> str | None:
     return None
 
 
+def _id_of(node: str) -> str:
+    """The node, which is what buildx calls a builder; the whole name where the node alone is another's id.
+
+    A node may be called `embedded`. That no two nodes share an id, one that begins like a whole name has its
+    whole name too.
+    """
+    return _PREFIX + node if node == EMBEDDED_BUILDER or node.startswith(_PREFIX) else node
+
+
 def find_builders(
     containers: Iterable[Container], volumes: Iterable[Volume], *, containers_are_whole: bool
 ) -> tuple[Builder, ...]:
@@ -42,12 +51,12 @@ def find_builders(
         held.update(mount.name for mount in container.mounts if mount.type == "volume" and mount.name)
         node = node_of_container(container)
         if node is not None:
-            builders[node] = _running(node, container, sizes)
+            builders.setdefault(node, _running(node, container, sizes))
     if containers_are_whole:
         for name, size in sizes.items():
             node = node_of_volume(name)
             if node is not None and node not in builders and name not in held:
-                builders[node] = Builder(id=node, volume=name, size_bytes=size)
+                builders[node] = Builder(id=_id_of(node), volume=name, size_bytes=size)
     return tuple(builders[node] for node in sorted(builders))
 
 
@@ -56,7 +65,7 @@ def _running(node: str, container: Container, sizes: dict[str, int | None]) -> B
     conventional = f"{_PREFIX}{node}{_SUFFIX}"
     volume = next(iter(mounted), conventional if conventional in sizes else None)
     return Builder(
-        id=node,
+        id=_id_of(node),
         container_id=container.id,
         container_state=container.state,
         image_id=container.image_id,

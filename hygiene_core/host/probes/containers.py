@@ -16,17 +16,16 @@ _NOT_FOUND = 404
 
 def read_containers(probe: Probe, usage: DiskUsage) -> Reading[tuple[Container, ...]]:
     """List without sizes, inspect each, then ask for the sizes: a slow walk costs only the sizes."""
-    parsed = parse_containers(probe.get("/containers/json", {"all": "1"}))
-    probe.miss(parsed.problem)
-    containers = _with_times(probe, parsed.rows)
+    listed = probe.listed(parse_containers(probe.get("/containers/json", {"all": "1"})))
+    containers = _with_times(probe, listed.value)
     try:
         sizes = parse_container_sizes(usage.read(probe, "container"))
     except HygieneError as error:
         probe.miss("writable sizes are not known", error)
-        return Reading(value=containers, whole=parsed.problem is None)
+        return Reading(value=containers, whole=listed.whole)
     probe.miss(sizes.problem)
     containers = tuple(replace(one, writable_bytes=sizes.by_id.get(one.id)) for one in containers)
-    return Reading(value=containers, whole=parsed.problem is None, figure=sizes.figure)
+    return Reading(value=containers, whole=listed.whole, figure=sizes.figure)
 
 
 def _with_times(probe: Probe, containers: tuple[Container, ...]) -> tuple[Container, ...]:

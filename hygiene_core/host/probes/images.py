@@ -21,18 +21,17 @@ def read_images(
     probe: Probe, usage: DiskUsage, known_layers: Mapping[str, tuple[str, ...]]
 ) -> Reading[tuple[Image, ...]]:
     """List images, then inspect the new ones, then ask for shared sizes: the slowest last."""
-    parsed = parse_images(probe.get(_LIST, _ALL))
-    probe.miss(parsed.problem)
-    layers = _layers(probe, parsed.rows, known_layers)
-    images = tuple(replace(image, layers=layers[image.id]) for image in parsed.rows if image.id in layers)
+    listed = probe.listed(parse_images(probe.get(_LIST, _ALL)))
+    layers = _layers(probe, listed.value, known_layers)
+    images = tuple(replace(image, layers=layers[image.id]) for image in listed.value if image.id in layers)
     try:
         sizes = parse_image_sizes(usage.read(probe, "image"))
     except HygieneError as error:
         probe.miss("shared sizes are not known", error)
-        return Reading(value=images, whole=parsed.problem is None)
+        return Reading(value=images, whole=listed.whole)
     probe.miss(sizes.problem)
     images = tuple(replace(image, shared_bytes=sizes.by_id.get(image.id)) for image in images)
-    return Reading(value=images, whole=parsed.problem is None, figure=sizes.figure)
+    return Reading(value=images, whole=listed.whole, figure=sizes.figure)
 
 
 def _layers(

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from hygiene_core.errors import EngineTimeout, HygieneError
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient, EngineVersion
+from hygiene_core.host.wire import Parsed
 from hygiene_core.model.observation import TIMEOUT_RETURN_CODE, EngineFigure
 
 __all__ = ["DiskUsage", "Probe", "Reading"]
 
 T = TypeVar("T")
+
+
+class _Identified(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+R = TypeVar("R", bound=_Identified)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +65,16 @@ class Probe:
         self.problems.append(f"{reason}: {error.message}" if error else reason)
         code = TIMEOUT_RETURN_CODE if isinstance(error, EngineTimeout) else 1
         self.return_code = max(self.return_code, code)
+
+    def listed(self, parsed: Parsed[R]) -> Reading[tuple[R, ...]]:
+        """The rows of a list, each id once. Nothing is missing from it if those left out say the same."""
+        self.miss(parsed.problem)
+        first: dict[str, R] = {}
+        again = [row for row in parsed.rows if first.setdefault(row.id, row) is not row]
+        if again:
+            self.miss(f"{len(again)} {'row' if len(again) == 1 else 'rows'} stood twice")
+        same = all(row == first[row.id] for row in again)
+        return Reading(value=tuple(first.values()), whole=parsed.problem is None and same)
 
 
 class DiskUsage:

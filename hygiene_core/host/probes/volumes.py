@@ -15,17 +15,17 @@ __all__ = ["read_volumes"]
 def read_volumes(probe: Probe, usage: DiskUsage) -> Reading[tuple[Volume, ...]]:
     """List volumes, then ask for sizes. The Engine sizes only plain local volumes; the rest stay `None`."""
     parsed, warnings = parse_volumes(probe.get("/volumes"))
-    probe.miss(parsed.problem)
+    listed = probe.listed(parsed)
     for warning in warnings:
         probe.miss(f"the Engine warns: {warning}")
-    whole = parsed.problem is None and not warnings
+    whole = listed.whole and not warnings
     try:
         sizes = parse_volume_sizes(usage.read(probe, "volume"))
     except HygieneError as error:
         probe.miss("sizes are not known", error)
-        return Reading(value=parsed.rows, whole=whole)
+        return Reading(value=listed.value, whole=whole)
     probe.miss(sizes.problem)
-    return Reading(value=_sized(probe, parsed.rows, sizes), whole=whole, figure=sizes.figure)
+    return Reading(value=_sized(probe, listed.value, sizes), whole=whole, figure=sizes.figure)
 
 
 def _sized(probe: Probe, volumes: tuple[Volume, ...], sizes: Sizes[VolumeSize]) -> tuple[Volume, ...]:
