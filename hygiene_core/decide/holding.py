@@ -140,8 +140,8 @@ def _mounted(resource: Volume, context: Context) -> str | None:
 
 
 def _state_mounted(resource: Builder, context: Context) -> str | None:
-    if resource.volume is None:
-        return None
+    if resource.volume is None or resource.container_id is not None:
+        return None  # its own container mounts it; `keep.builder` speaks of that
     users = context.relations.volume_users.get(resource.volume)
     if users:
         return f"its state volume is mounted by container {listed(users)}"

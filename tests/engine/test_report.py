@@ -195,7 +195,7 @@ class TestVerdicts:
         ids = {name: name for name in ("embedded", "odoo-docker-chris-testing0", "leaked0", leaked)}
         assert verdicts(later, "builder", ids) == {
             "embedded": ("protected", ["protect.embedded_builder"]),
-            "odoo-docker-chris-testing0": ("protected", ["protect.policy"]),
+            "odoo-docker-chris-testing0": ("protected", ["protect.policy", "protect.part"]),
             "leaked0": ("retained", ["keep.builder"]),
             leaked: ("candidate", ["release.leaked_state"]),
         }
