@@ -312,9 +312,17 @@ def history_resource(
 @evidence.command("verify")
 def evidence_verify(*, config_file: ConfigOption = None, host: HostOption = None) -> None:
     """Check every segment of the ledger against its chain of hashes."""
-    from hygiene_core.errors import EvidenceBroken
+    from hygiene_core.errors import EvidenceBroken, EvidenceProblem, UnknownHost
 
-    results = _store(_load(config_file)).verify(host)
+    store = _store(_load(config_file))
+    results = store.verify(host)
+    if not any(result.head or not result.ok for result in results.values()):
+        if recorded := store.hosts():
+            raise UnknownHost(
+                f"nothing is recorded of {host!r}; there are runs of {', '.join(recorded)}.",
+                next_step="Check all of them: hygiene evidence verify",
+            )
+        raise EvidenceProblem(f"nothing is recorded in {store.directory}.", next_step="hygiene report")
     for name, result in results.items():
         terminal.data(plain(f"{name}: {result.sentence}"))
     broken = [name for name, result in results.items() if not result.ok]
@@ -416,7 +424,7 @@ def _look(
         run = pipeline.make_report(
             pipeline.Tools(host=host, transport=transport or _transport(), store=store, emit=emit)
         )
-    for note in run.recorded.notes if run.recorded else ():
+    for note in run.recorded.notes if run.recorded and not quiet else ():
         terminal.message(note)
     return run.finished
 

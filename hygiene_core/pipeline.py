@@ -24,19 +24,27 @@ from hygiene_core.decide.findings import find, status_of
 from hygiene_core.decide.remember import gather, resources_of
 from hygiene_core.decide.sentence import sentence
 from hygiene_core.decide.summary import summarise
-from hygiene_core.errors import UnknownResource
+from hygiene_core.errors import NotSeen, UnknownResource, Unreachable
 from hygiene_core.evidence.store import EvidenceStore, Recorded
 from hygiene_core.model.event import Emit, StageFinished, StageStarted, silent
 from hygiene_core.model.host import Host
 from hygiene_core.model.judgement import Chain
 from hygiene_core.model.known import Memory
-from hygiene_core.model.observation import Observation
+from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.report import HostReference, PolicyReference, Report
 from hygiene_core.model.request import ObserveRequest
 from hygiene_core.model.resource import Image, Kind, Resource
 from hygiene_core.transport.base import Transport
 
 __all__ = ["REPORT_STAGES", "Run", "Tools", "chains", "look", "make_report"]
+
+_WITH_RESOURCES = (
+    SectionName.IMAGES,
+    SectionName.CONTAINERS,
+    SectionName.VOLUMES,
+    SectionName.BUILD_CACHE,
+    SectionName.BUILDERS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,17 +99,41 @@ def chains(run: Run, wanted: str) -> tuple[Chain, ...]:
     """Explain every resource of a run that answers to a name, an id, or a prefix of an id.
 
     Raises:
+        Unreachable: the Engine gave no usable answer; the class is that of its error.
+        NotSeen: nothing that was seen answers to it, and not everything could be seen.
         UnknownResource: nothing answers to it.
     """
     if run.observation is None or run.context is None:
         raise ValueError("a run must be observed and classified before it can be explained")
+    _require_engine(run.observation)
     found = [resource for resource in resources_of(run.observation) if _answers_to(resource, wanted)]
     if not found:
-        raise UnknownResource(
-            f"no resource of this host is called {wanted!r}, nor does an id begin so.",
-            next_step="The names: hygiene resources",
-        )
+        raise _not_found(run.observation, wanted)
     return tuple(explain(resource, run.context) for resource in found)
+
+
+def _require_engine(observation: Observation) -> None:
+    """Raise the error that the observation stored as a code, a reason and a next step."""
+    code = observation.engine_error
+    if code is None:
+        return
+    error = next((one for one in Unreachable.__subclasses__() if one.code == code), Unreachable)
+    reason = observation.sections[SectionName.ENGINE].reason
+    raise error(f"{reason} Nothing can be explained.", next_step=observation.engine_next_step)
+
+
+def _not_found(observation: Observation, wanted: str) -> NotSeen | UnknownResource:
+    said = f"no resource of this host is called {wanted!r}, nor does an id begin so"
+    unseen: dict[str, list[str]] = {}
+    for name in _WITH_RESOURCES:
+        section = observation.sections[name]
+        if section.availability is not Availability.COMPLETE:
+            cause = f"{section.availability}: {section.reason}"
+            unseen.setdefault(cause, []).append(name.value.replace("_", " "))
+    if unseen:
+        causes = "; ".join(f"{', '.join(names)}: {cause}" for cause, names in unseen.items())
+        return NotSeen(f"{said}; it may be among what could not be read ({causes}).")
+    return UnknownResource(f"{said}.", next_step="The names: hygiene resources")
 
 
 def _through(stages: tuple[Stage, ...], tools: Tools) -> Run:

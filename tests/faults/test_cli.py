@@ -5,9 +5,11 @@ The Engines in here are the fake one, for what a real Engine will not do; `tests
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -254,6 +256,53 @@ def test_explain_prints_the_whole_chain(kit):
 
 
 @pytest.mark.parametrize(
+    ("routes", "status", "code"), [w[1:] for w in FOUR_WAYS], ids=[w[0] for w in FOUR_WAYS]
+)
+def test_explain_without_an_engine_says_so(kit, tmp_path, routes, status, code):
+    if routes is None:
+        ended = kit("explain", "web", socket=str(tmp_path / "nothing.sock"))
+    else:
+        with FakeEngine(routes) as engine:
+            ended = kit("explain", "web", socket=engine.path)
+    assert (ended.returncode, ended.stdout) == (status, "")
+    assert ended.stderr.startswith(f"failed [{code}]: ")
+    assert " Nothing can be explained." in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_explain_does_not_call_unknown_what_it_could_not_see(kit):
+    with FakeEngine({"/volumes": reply({"message": "the disk is gone"}, status=500)}) as engine:
+        ended = kit("explain", "data", socket=engine.path)
+    assert (ended.returncode, ended.stdout) == (4, "")
+    told = "no resource of this host is called 'data', nor does an id begin so"
+    assert ended.stderr.startswith(
+        f"failed [NOT_SEEN]: {told}; it may be among what could not be read (volumes, builders: unavailable: "
+    )
+    assert "the disk is gone" in ended.stderr
+    assert ended.stderr.count("the disk is gone") == 1
+    assert "filesystems" not in ended.stderr
+
+
+def test_verify_knows_what_was_never_recorded(kit, tmp_path):
+    nothing = kit("evidence", "verify", socket="/nowhere.sock")
+    assert (nothing.returncode, nothing.stdout) == (7, "")
+    assert nothing.stderr == (
+        f"failed [EVIDENCE]: nothing is recorded in {tmp_path / 'state'}. hygiene report\n"
+    )
+    assert kit("evidence", "verify", "--host", "fake", socket="/nowhere.sock").returncode == 7
+    kit("report", socket="/nowhere.sock")
+    typo = kit("evidence", "verify", "--host", "fkae", socket="/nowhere.sock")
+    assert (typo.returncode, typo.stdout) == (2, "")
+    assert typo.stderr.startswith(
+        "refused [UNKNOWN_HOST]: nothing is recorded of 'fkae'; there are runs of fake. "
+    )
+    for words in ([], ["--host", "fake"]):
+        sound = kit("evidence", "verify", *words, socket="/nowhere.sock")
+        assert (sound.returncode, sound.stderr) == (0, "")
+        assert sound.stdout.startswith("fake: sound, 1 runs, head 1 ")
+
+
+@pytest.mark.parametrize(
     "environment",
     [
         {"LANG": "C", "LC_ALL": "C", "PYTHONIOENCODING": "ascii"},
@@ -395,6 +444,16 @@ def test_quiet_says_only_what_needs_attention(kit):
     assert ended.returncode == 4
     assert "Docker" in ended.stdout
     assert "Disk" not in ended.stdout
+
+
+def test_quiet_keeps_notes_back_from_the_first_run_on(kit, tmp_path):
+    """Where there is no group `hygiene`, a first run says so: cron would mail it."""
+    with FakeEngine() as engine:
+        assert kit("report", "--quiet", socket=engine.path).stderr == ""
+        shutil.rmtree(tmp_path / "state")
+        loud = kit("report", socket=engine.path)
+    groups = {group.gr_name for group in grp.getgrall()}
+    assert loud.stderr.startswith("There is no group 'hygiene'") is ("hygiene" not in groups)
 
 
 def test_version_and_help(kit):
