@@ -235,6 +235,7 @@ class _Pass:
             containers.value, volumes.value, containers_are_whole=containers.whole
         )
         reasons = [f"{name}: {part.section.reason}" for name, part in parts.items() if not part.value.whole]
+        whole = not reasons
         if any(row.volume and row.size_bytes is None for row in rows):
             reasons.append(
                 f"sizes of state volumes are not known ({parts[SectionName.VOLUMES].section.reason})"
@@ -250,8 +251,9 @@ class _Pass:
             started_at=began,
             ended_at=utc_now(),
             return_code=1 if reasons else 0,
+            rows_missing=not whole,
         )
-        self._record(_Outcome(section, Reading(value=rows)))
+        self._record(_Outcome(section, Reading(value=rows, whole=whole)))
 
     def _check_restart(self) -> None:
         """Make every section of the Engine partial if the Engine was restarted while they were read."""
@@ -354,6 +356,7 @@ def _run_probe(name: SectionName, client: EngineClient, work: Callable[[Probe], 
         ended_at=utc_now(),
         return_code=code,
         captured_bytes=client.received_bytes if code else None,
+        rows_missing=reading is not None and not reading.whole,
     )
     value = reading if name is not SectionName.ENGINE or reading is None else reading.value
     return _Outcome(section, value, error)

@@ -176,6 +176,7 @@ def test_a_slow_volume_walk_leaves_the_list_and_everything_else_complete():
         section.reason or ""
     )
     assert section.source == "GET /v1.45/volumes; GET /v1.45/system/df?type=volume"
+    assert not section.rows_missing
     assert [(one.id, one.size_bytes) for one in seen.volumes] == [("data", None)]
     for name in ("engine", "images", "containers", "build_cache"):
         assert seen.sections[SectionName(name)].availability is Availability.COMPLETE
@@ -407,6 +408,7 @@ def test_a_row_that_stands_twice_is_kept_once_and_makes_its_section_partial(name
     section = seen.sections[SectionName(name)]
     assert section.availability is Availability.PARTIAL
     assert (section.reason or "").startswith("1 row stood twice")
+    assert section.rows_missing is not same
 
 
 def test_a_report_of_rows_that_stand_twice_can_be_made():
@@ -422,3 +424,26 @@ def test_a_report_of_rows_that_stand_twice_can_be_made():
     ids = [(one.kind, one.id) for rows_of_kind in kinds for one in rows_of_kind]
     assert len(ids) == len(set(ids)) == 6
     assert (seen.sections[SectionName.IMAGES].reason or "").startswith("2 rows stood twice")
+
+
+@pytest.mark.parametrize(
+    ("route", "answer", "blind"),
+    [
+        ("/images/json", [{"Id": "x"}], {"images"}),
+        ("/containers/json", [{"Id": "x"}], {"containers", "builders"}),
+        ("/volumes", {"Volumes": [{"Name": ""}]}, {"volumes", "builders"}),
+        ("/volumes", {"Volumes": [], "Warnings": ["plugin x is gone"]}, {"volumes", "builders"}),
+        ("/system/df", {"BuildCache": [{"ID": "x"}]}, {"build_cache"}),
+        ("/system/df", {"Images": [{"Id": "x"}]}, set()),
+        ("/system/df", {"Volumes": [{"Name": ""}]}, set()),
+        ("/images/json", [IMAGE], set()),
+    ],
+)
+def test_a_section_says_whether_rows_are_missing_or_only_figures(route: str, answer, blind: set[str]):
+    with FakeEngine({route: reply(answer)}) as engine:
+        seen = look(engine)
+    assert {name for name, section in seen.sections.items() if section.rows_missing} == blind
+    partial = {name for name in seen.sections if seen.availability(name) is Availability.PARTIAL}
+    partial -= {SectionName.HOST, SectionName.FILESYSTEMS}
+    assert partial
+    assert partial >= blind
