@@ -22,10 +22,11 @@ from hygiene_core.evidence import files, record
 from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile, head_of
 from hygiene_core.evidence.segment import read_end
 from hygiene_core.model.known import Key, Known, Memory
+from hygiene_core.model.report import Report
 
 __all__ = ["KnownIndex", "anchor", "load", "save"]
 
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 _MODE = 0o640
 
 
@@ -35,6 +36,7 @@ class KnownIndex:
 
     head: Head | None = None
     last_run_at: datetime | None = None
+    engine_id: str | None = None
     entries: dict[Key, Known] = field(default_factory=dict)
     fingerprints: dict[Key, str] = field(default_factory=dict)
 
@@ -45,9 +47,10 @@ class KnownIndex:
             entries=self.entries,
             last_run_at=self.last_run_at,
             last_sequence=self.head.seq if self.head else 0,
+            engine_id=self.engine_id,
         )
 
-    def moved_on(self, delta: record.Delta, head: Head, run_ended_at: datetime) -> KnownIndex:
+    def moved_on(self, delta: record.Delta, head: Head, report: Report) -> KnownIndex:
         """The index after one more run."""
         entries, fingerprints = self.entries.copy(), self.fingerprints.copy()
         for key in delta.gone:
@@ -56,11 +59,17 @@ class KnownIndex:
         for key, (known, fingerprint) in delta.changed.items():
             entries[key] = known
             fingerprints[key] = fingerprint
-        return KnownIndex(head=head, last_run_at=run_ended_at, entries=entries, fingerprints=fingerprints)
+        return KnownIndex(
+            head=head,
+            last_run_at=report.ended_at,
+            engine_id=record.engine_id_of(report) or self.engine_id,
+            entries=entries,
+            fingerprints=fingerprints,
+        )
 
 
-def load(directory: Path, ledger: Ledger) -> tuple[KnownIndex, bool]:
-    """The index at the ledger's head, and whether the stored file was not that and should be saved.
+def load(directory: Path, ledger: Ledger) -> KnownIndex:
+    """The index at the ledger's head, made anew or caught up where the stored file is not that.
 
     Raises:
         EvidenceBroken: the ledger is shorter than the index, which must not happen unless segments were lost;
@@ -74,10 +83,10 @@ def load(directory: Path, ledger: Ledger) -> tuple[KnownIndex, bool]:
         if told and told.seq > (head.seq if head else 0):
             raise lost_tail(ledger.host, told, head)
         if stored is None or stored.head is None or not _is_of(stored.head, listed):
-            return _rebuilt(ledger, head), head is not None
+            return _rebuilt(ledger, head)
         if stored.head == head:
-            return stored, False
-        return _caught_up(stored, ledger), True
+            return stored
+        return _caught_up(stored, ledger)
 
 
 def rebuild(ledger: Ledger) -> KnownIndex:
@@ -98,6 +107,7 @@ def save(directory: Path, host: str, index: KnownIndex) -> None:
         "run_id": index.head.run_id,
         "chain": index.head.chain,
         "last_run_at": _stamp(index.last_run_at),
+        "engine_id": index.engine_id,
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
     files.make_directory(_path(directory, host).parent)
@@ -167,7 +177,8 @@ def _caught_up(index: KnownIndex, ledger: Ledger) -> KnownIndex:
 
 
 def _taken(index: KnownIndex, lines: Iterable[bytes], head: Head) -> KnownIndex:
-    entries, fingerprints, run_ended_at = index.entries.copy(), index.fingerprints.copy(), index.last_run_at
+    entries, fingerprints = index.entries.copy(), index.fingerprints.copy()
+    last_run_at, engine_id = index.last_run_at, index.engine_id
     for line in lines:
         if record.is_row(line):
             key, known, fingerprint = record.known_of(line)
@@ -175,9 +186,11 @@ def _taken(index: KnownIndex, lines: Iterable[bytes], head: Head) -> KnownIndex:
         elif gone := record.key_of_gone(line):
             entries.pop(gone, None)
             fingerprints.pop(gone, None)
-        else:
-            run_ended_at = record.ended_at(line) or run_ended_at
-    return KnownIndex(head=head, last_run_at=run_ended_at, entries=entries, fingerprints=fingerprints)
+        elif run := record.run_of(line):
+            last_run_at, engine_id = run[0], run[1] or engine_id
+    return KnownIndex(
+        head=head, last_run_at=last_run_at, engine_id=engine_id, entries=entries, fingerprints=fingerprints
+    )
 
 
 def _columns(index: KnownIndex) -> dict[str, Any]:
@@ -229,6 +242,7 @@ def _from_columns(about: dict[str, Any], stored: dict[str, Any]) -> KnownIndex:
     return KnownIndex(
         head=Head(about["seq"], about["run_id"], about["chain"]),
         last_run_at=_time(about["last_run_at"]),
+        engine_id=about["engine_id"],
         entries=entries,
         fingerprints=fingerprints,
     )

@@ -7,11 +7,13 @@
     {"k":"kept", "kind", "id", ...}     in a full segment: the last row of what is unseen in this run
 
 A `res` or `kept` line is the row of the report as printed; its last member `known` is there only if the
-memory of the resource (see `model/known.py`) cannot be read off the row.
+memory of the resource (see `model/known.py`) cannot be read off the row. The `doc` line of a full segment has
+a last member `before`: what the runs before it remember of the host as a whole.
 
 **Unseen is not gone.** A resource that is absent while its section is not complete keeps its row: this report
 does not show it, and the next complete one finds it unchanged, with its age, and writes nothing. So a run's
-report is the state (every row that is not gone) without what the run itself names as unseen.
+report is the state (every row that is not gone) without what the run itself names as unseen. Where another
+Engine answers, though, what the old one had is gone, whatever could be seen: its ages are nobody's.
 
 Every `FULL_EVERY`th segment is full: it holds every row of the state, so that a replay begins there.
 """
@@ -70,6 +72,7 @@ class Delta:
         memory: Memory,
         previous: Mapping[Key, str],
         *,
+        before: Memory | None = None,
         kept: Callable[[], Mapping[Key, bytes]] | None = None,
     ) -> None:
         """Describe a report after a state.
@@ -78,20 +81,22 @@ class Delta:
             report: its resources in the order (kind, id), none twice.
             memory: as this run leaves it.
             previous: the fingerprint of every row of the state before.
+            before: the memory that the state before left; its entries are not asked for.
             kept: for a full segment: how to get the rows of the state before; else `None`.
         """
         self._report = report
         self._memory = memory
         self._previous = previous
+        self._before = before or Memory()
         self._kept = kept
         self.changed: dict[Key, tuple[Known, str]] = {}
         self.gone: tuple[Key, ...] = ()
 
     def __iter__(self) -> Iterator[bytes]:
-        yield _doc(self._report)
+        yield _doc(self._report, None if self._kept is None else self._before)
         shown: set[Key] = set()
         yield from self._rows(shown)
-        gone, unseen = _absent(self._report, self._previous, shown)
+        gone, unseen = _absent(self._report, self._before, self._previous, shown)
         self.gone = tuple(gone)
         if self._kept is not None and unseen:
             before = self._kept()
@@ -230,9 +235,18 @@ def is_row(line: bytes) -> bool:
     return line.startswith((_RES, _KEPT))
 
 
-def ended_at(line: bytes) -> datetime | None:
-    """When the run of a `doc` line ended; `None` for any other line."""
-    return datetime.fromisoformat(json.loads(line)["ended_at"]) if line.startswith(b'{"k":"doc",') else None
+def run_of(line: bytes) -> tuple[datetime, str | None] | None:
+    """When the run of a `doc` line ended, and the newest Engine id it knows; `None` for any other line."""
+    if not line.startswith(b'{"k":"doc",'):
+        return None
+    told = json.loads(line)
+    engine, before = told["host"]["engine"] or {}, told.get("before") or {}
+    return datetime.fromisoformat(told["ended_at"]), engine.get("id") or before.get("engine_id")
+
+
+def engine_id_of(report: Report) -> str | None:
+    """The id of the Engine that a run read; `None` if it read none, or one that did not tell it."""
+    return report.host.engine.id if report.host.engine else None
 
 
 def _is_full(file: LedgerFile, lines: list[bytes]) -> bool:
@@ -253,8 +267,11 @@ def _dumped(rows: Iterable[Judged]) -> Iterable[bytes]:
             yield encode(made_by, row)
 
 
-def _doc(report: Report) -> bytes:
-    return b'{"k":"doc",' + encode(report_adapter(), replace(report, resources=()))[1:]
+def _doc(report: Report, before: Memory | None) -> bytes:
+    line = b'{"k":"doc",' + encode(report_adapter(), replace(report, resources=()))[1:]
+    if before is None or before.last_run_at is None:
+        return line
+    return line[:-1] + b',"before":' + _json({"engine_id": before.engine_id}) + b"}"
 
 
 def _remembered(row: Judged, now: datetime) -> Known:
@@ -295,15 +312,18 @@ def _fingerprint(rest: bytes) -> str:
 
 
 def _absent(
-    report: Report, previous: Mapping[Key, str], shown: AbstractSet[Key]
+    report: Report, before: Memory, previous: Mapping[Key, str], shown: AbstractSet[Key]
 ) -> tuple[list[Key], list[Key]]:
     """What the state holds and the report does not show: gone, and unseen."""
+    absent = sorted(key for key in previous if key not in shown)
+    engine_id = engine_id_of(report)
+    if engine_id and before.engine_id and engine_id != before.engine_id:
+        return absent, []
     complete = {
         kind
         for kind, section in SECTION_OF_KIND.items()
         if section in report.sections and report.sections[section].availability.value == _COMPLETE
     }
-    absent = sorted(key for key in previous if key not in shown)
     return [key for key in absent if key[0] in complete], [key for key in absent if key[0] not in complete]
 
 

@@ -55,7 +55,7 @@ class EvidenceStore:
             EvidenceBroken: the ledger cannot be read, or has lost its newest runs.
         """
         ledger = self._ledger(host)
-        index, _ = known.load(self.directory, ledger)
+        index = known.load(self.directory, ledger)
         self._indexes[host] = index
         return index.memory
 
@@ -75,14 +75,16 @@ class EvidenceStore:
         with files.no_collection(), ledger.locked() as session:
             index = self._indexes.get(host)
             if index is None or index.head != session.head:
-                index, _ = known.load(self.directory, ledger)
+                index = known.load(self.directory, ledger)
             full = session.head is None or session.head.seq % FULL_EVERY == 0
             before = session.head.seq if session.head else 0
 
             def rows_before() -> Mapping[Key, bytes]:
                 return state_at(ledger, before).rows
 
-            delta = Delta(report, memory, index.fingerprints, kept=rows_before if full else None)
+            delta = Delta(
+                report, memory, index.fingerprints, before=index.memory, kept=rows_before if full else None
+            )
             segment = session.append(
                 run_id=report.run_id,
                 started_at=report.started_at,
@@ -94,7 +96,7 @@ class EvidenceStore:
             # The run is recorded. The index is saved under the lock, so that it never goes back.
             notes = list(segment.notes)
             if session.head is not None:
-                index = index.moved_on(delta, session.head, report.ended_at)
+                index = index.moved_on(delta, session.head, report)
             self._indexes[host] = index
             try:
                 known.save(self.directory, host, index)

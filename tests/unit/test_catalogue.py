@@ -332,7 +332,7 @@ def test_a_ledger_that_was_replaced_is_taken_anew(store, tmp_path):
     (other.directory / "ledger").rename(store.directory / "ledger")
     assert "run 5 of chris-testing is another one in the ledger" in store.publish().warning
     assert rows(store, "SELECT run_id FROM run WHERE seq = 1") == [("other-run-0001",)]
-    assert known.load(store.directory, Ledger(store.directory, HOST))[0].head.run_id == "other-run-0005"
+    assert known.load(store.directory, Ledger(store.directory, HOST)).head.run_id == "other-run-0005"
 
 
 def test_batches_are_cut_by_number_and_bytes(store, monkeypatch):
@@ -403,7 +403,7 @@ def test_whatever_happens_everything_tells_the_same_story(tmp_path_factory, monk
         memory = remembered(reports[-1], store.recall(HOST))
         store.record(reports[-1], memory)
         assert store.recall(HOST).entries == memory.entries
-        assert known.rebuild(ledger) == known.load(store.directory, ledger)[0]
+        assert known.rebuild(ledger) == known.load(store.directory, ledger)
         if made["publish"]:
             store.publish()
     assert store.publish().warning is None

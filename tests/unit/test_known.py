@@ -12,8 +12,8 @@ from hygiene_core.errors import EvidenceBroken
 from hygiene_core.evidence import known
 from hygiene_core.evidence.ledger import Ledger
 from hygiene_core.evidence.store import EvidenceStore
-from hygiene_core.model.known import Memory
-from hygiene_core.testing import NOW, cache_record, image, judged, volume
+from hygiene_core.model.known import Known, Memory
+from hygiene_core.testing import NOW, cache_record, engine, image, judged, volume
 from tests.unit.evidence_scenes import HOST, remembered, run
 
 
@@ -62,12 +62,11 @@ def test_it_remembers_what_the_runs_left(store):
 
 
 def test_stored_caught_up_and_rebuilt_are_the_same(store):
-    whole, stale = loaded(store)
-    assert not stale
+    whole = loaded(store)
     ledger = Ledger(store.directory, HOST)
     assert known.rebuild(ledger) == whole
     path(store).unlink()
-    assert loaded(store) == (whole, True)
+    assert loaded(store) == whole
 
 
 def test_it_catches_up_from_any_run(tmp_path):
@@ -77,10 +76,10 @@ def test_it_catches_up_from_any_run(tmp_path):
         report = run(number, judged(volume(f"v{number}")), judged(volume("v")))
         store.record(report, remembered(report, store.recall(HOST)))
         copies.append(path(store).read_bytes())
-    newest = loaded(store)[0]
+    newest = loaded(store)
     for stored in copies:
         path(store).write_bytes(stored)
-        assert loaded(store)[0] == newest
+        assert loaded(store) == newest
 
 
 @pytest.mark.parametrize(
@@ -89,24 +88,24 @@ def test_it_catches_up_from_any_run(tmp_path):
         lambda text: b"",
         lambda text: text[: len(text) // 2],
         lambda text: text.replace(b'"a:2"', b'"a:3"'),
-        lambda text: text.replace(b'"v":1', b'"v":2', 1),
+        lambda text: text.replace(b'"v":2', b'"v":1', 1),
         lambda text: b"[]\n[]\n",
         lambda text: b"\xff" + text,
         lambda text: text.split(b"\n")[0] + b"\n",
     ],
 )
 def test_a_damaged_index_is_made_again(store, damage):
-    whole = loaded(store)[0]
+    whole = loaded(store)
     path(store).write_bytes(damage(path(store).read_bytes()))
-    assert loaded(store) == (whole, True)
+    assert loaded(store) == whole
 
 
 def test_an_index_of_another_chain_is_made_again(store, tmp_path):
-    whole = loaded(store)[0]
+    whole = loaded(store)
     other = EvidenceStore(tmp_path / "other")
     other.record(run(1, judged(volume("foreign"))), Memory())
     path(store).write_bytes((other.directory / "known" / f"{HOST}.json").read_bytes())
-    assert loaded(store) == (whole, True)
+    assert loaded(store) == whole
 
 
 def test_a_ledger_that_lost_its_newest_runs_is_said_plainly(store):
@@ -137,6 +136,90 @@ def test_layers_stand_once(tmp_path):
     assert path(store).read_bytes().count(layers[7].encode()) == 1
     assert {known.layers for known in store.recall(HOST).entries.values()} == {layers}
     assert len(json.loads(path(store).read_bytes().split(b"\n")[1])["digests"]) == 50
+
+
+def under(made, engine_id):
+    """The run as another Engine, or none, would have been told of it."""
+    read = None if engine_id is None else engine(id=engine_id or None)
+    return replace(made, host=replace(made.host, engine=read))
+
+
+def agrees(store) -> Memory:
+    """What is remembered, by the stored index and by one made from the ledger alone."""
+    index = loaded(store)
+    assert known.rebuild(Ledger(store.directory, HOST)) == index
+    assert EvidenceStore(store.directory).recall(HOST) == index.memory
+    return index.memory
+
+
+@pytest.mark.parametrize("full_every", [1, 3, 28])
+def test_the_engine_is_that_of_the_newest_run_that_had_one(tmp_path, monkeypatch, full_every):
+    monkeypatch.setattr("hygiene_core.evidence.store.FULL_EVERY", full_every)
+    store = EvidenceStore(tmp_path / "state")
+    told = [
+        (None, None),
+        ("A", "A"),
+        (None, "A"),
+        ("", "A"),
+        (None, "A"),
+        ("B", "B"),
+        (None, "B"),
+        ("A", "A"),
+    ]
+    for number, (read, remembers) in enumerate(told, start=1):
+        store.record(under(run(number, judged(volume("v"))), read), Memory())
+        assert agrees(store).engine_id == remembers, number
+
+
+def test_an_index_of_the_version_without_an_engine_is_made_again(store):
+    whole = loaded(store)
+    about, rest = path(store).read_bytes().split(b"\n", 1)
+    old = json.loads(about)
+    assert old.pop("engine_id") == engine().id
+    path(store).write_bytes(json.dumps(old | {"v": 1}).encode() + b"\n" + rest)
+    assert loaded(store) == whole
+    assert whole.engine_id == engine().id
+
+
+@pytest.mark.parametrize("full_every", [1, 28])
+def test_an_age_that_begins_anew_is_what_is_remembered(tmp_path, monkeypatch, full_every):
+    """Another Engine has a volume of the same name: nothing of its row differs but since when it is known."""
+    monkeypatch.setattr("hygiene_core.evidence.store.FULL_EVERY", full_every)
+    store = EvidenceStore(tmp_path / "state")
+    old = judged(volume("v"), first_seen_at=NOW - timedelta(days=90), idle_since_at=NOW - timedelta(days=80))
+    store.record(under(run(1, old), "A"), Memory())
+    second = run(2, replace(old, first_seen_at=None, idle_since_at=None))
+    at = second.ended_at
+    fresh = Known(first_seen_at=at, idle_since_at=at, names=old.names)
+    # Whether the row tells the age or not, the memory is what counts.
+    for number, row in enumerate(
+        (second.resources[0], replace(old, first_seen_at=at, idle_since_at=at)), start=2
+    ):
+        made = under(run(number, row), "B")
+        store.record(made, Memory(entries={("volume", row.id): fresh}, engine_id="B"))
+        assert agrees(store).entries == {("volume", row.id): fresh}
+        assert store.load(HOST) == made
+
+
+@pytest.mark.parametrize("full_every", [1, 28])
+def test_what_another_engine_had_is_gone_even_if_unseen(tmp_path, monkeypatch, full_every):
+    monkeypatch.setattr("hygiene_core.evidence.store.FULL_EVERY", full_every)
+    store = EvidenceStore(tmp_path / "state")
+    a, v = judged(image("a:1")), judged(volume("v"))
+    unseen = {"images": "the Engine answered 500"}
+    reports = [
+        under(run(1, a, v), "A"),
+        under(run(2, v, unavailable=unseen), "A"),
+        under(run(3, unavailable=unseen | {"volumes": "x"}), None),
+        under(run(4, v, unavailable=unseen), "B"),
+        under(run(5, a, v), "B"),
+    ]
+    held = []
+    for made in reports:
+        store.record(made, Memory())
+        held.append({kind for kind, _ in agrees(store).entries})
+    assert held == [{"image", "volume"}] * 3 + [{"volume"}, {"image", "volume"}]
+    assert [store.load(HOST, number) for number in range(1, 6)] == reports
 
 
 def test_before_the_first_run(tmp_path):
