@@ -44,7 +44,6 @@ class Relations:
     record_children: dict[str, tuple[str, ...]]
     live_projects: frozenset[str]
     builder_of_volume: dict[str, Builder]
-    warm_builder_ids: frozenset[str]
     warm_container_ids: frozenset[str]
     warm_volume_ids: frozenset[str]
     warm_image_ids: frozenset[str]
@@ -79,7 +78,6 @@ def relate(observation: Observation, protect: Protect) -> Relations:
             if (project := container.labels.get(COMPOSE_PROJECT))
         ),
         builder_of_volume={b.volume: b for b in observation.builders if b.volume},
-        warm_builder_ids=frozenset(b.id for b in warm),
         warm_container_ids=frozenset(
             container.id
             for container, node in nodes.values()

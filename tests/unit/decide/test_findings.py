@@ -114,7 +114,9 @@ def test_the_clock():
 
 
 def test_another_engine():
-    assert codes(observation(), memory=Memory(engine_id="another")) == ["ENGINE_CHANGED"]
+    (one,) = found(observation(), memory=Memory(engine_id="another"))
+    assert (one.code, one.next_step) == ("ENGINE_CHANGED", "hygiene history runs")
+    assert one.message == "the Engine is another than in the last recorded run: every age begins anew"
     assert codes(observation(), memory=Memory(engine_id=observation().engine.id)) == []
 
 

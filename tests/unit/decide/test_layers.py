@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hygiene_core.decide.layers import image_sizes, layer_tree
 from hygiene_core.testing import engine, image, observation
 
@@ -66,6 +68,16 @@ def test_missing_shared_bytes_are_no_obstacle():
     tree = layer_tree([a, b])
     assert tree.freed_bytes([a.id]) == 5
     assert tree.freed_bytes([a.id, b.id]) == 30
+
+
+def test_an_image_without_shared_bytes_does_not_hide_those_of_the_next():
+    images = [chain("a", "xa", 30, None), chain("b", "xb", 25, 20)]
+    assert layer_tree(images).freed_bytes([images[0].id]) == 10
+
+
+def test_without_a_tree_own_bytes_add_up():
+    pair = [replace(chain(name, "x", 10, 4), layers=None) for name in "ab"]
+    assert image_sizes(observation(*pair)).freed_bytes(pair) == 12
 
 
 def test_contradicting_sizes_never_go_below_zero():
