@@ -4,8 +4,8 @@ One bad row costs that row and makes its section partial, with a reason that nam
 stay. Only the fields named here are captured: never an environment, a command or an argument.
 
 The traps, each met on a real Engine: the key `" Parents"` has a leading space; an untagged image is
-`["<none>:<none>"]` up to API 1.42 and `[]` later; labels, tags and whole lists are `null`; `SizeRw` is absent
-when it is zero; -1 is "not computed"; year 1 is "never"; times carry nanoseconds.
+`["<none>:<none>"]` up to API 1.42 and `[]` later; labels, tags, volumes and the lists of a df are `null`;
+`SizeRw` is absent when it is zero; -1 is "not computed"; year 1 is "never"; times carry nanoseconds.
 """
 
 from __future__ import annotations
@@ -129,8 +129,6 @@ def _rows(
     what: str, adapter: TypeAdapter[list[R]], row: type[R], value: Any, convert: Callable[[R], T]
 ) -> Parsed[T]:
     """Validate in bulk; only if that fails row by row, so that one bad row costs one row."""
-    if value is None:
-        return Parsed(())
     if not isinstance(value, list):
         raise EngineProtocol(f"The Engine's list of {what} is not a list.")
     try:
@@ -145,6 +143,11 @@ def _rows(
         except ValidationError as error:
             bad.append(f"row {number}, {_sentence(error)}")
     return Parsed(tuple(good), f"{len(bad)} of {len(value)} {what} could not be read ({bad[0]})")
+
+
+def _none_is_empty(rows: Any) -> Any:
+    """The Engine has `null` for no volumes and in a df; its lists of images and containers are lists."""
+    return [] if rows is None else rows
 
 
 def _one(what: str, row: type[R], value: Any) -> R:
@@ -316,7 +319,8 @@ def parse_volumes(value: Any) -> tuple[Parsed[Volume], tuple[str, ...]]:
         raise EngineProtocol("The Engine's answer to GET /volumes is not an object.")
     warnings = value.get("Warnings")
     said = warnings if isinstance(warnings, list) else []
-    volumes = _rows("volumes", _VOLUMES, VolumeRow, value.get("Volumes"), _volume)
+    listed = _none_is_empty(value.get("Volumes"))
+    volumes = _rows("volumes", _VOLUMES, VolumeRow, listed, _volume)
     return volumes, tuple(mask_text(str(text)) for text in said)
 
 
@@ -327,14 +331,14 @@ def _section(value: Any, legacy: str, modern: str) -> tuple[Any, EngineFigure | 
     usage = value.get(modern)
     rows = value.get(legacy)
     if not isinstance(usage, dict):
-        return rows, None
+        return _none_is_empty(rows), None
     figure = _one(f"GET /system/df ({modern})", Figure, usage)
     named = EngineFigure(
         name=f"{modern}.TotalSize",
         size_bytes=_known(figure.total),
         reclaimable_bytes=_known(figure.reclaimable),
     )
-    return rows if rows is not None else usage.get("Items"), named
+    return _none_is_empty(rows if rows is not None else usage.get("Items")), named
 
 
 def _total(value: Any, name: str) -> EngineFigure | None:

@@ -226,16 +226,49 @@ def test_an_info_that_hangs_costs_the_identity_and_nothing_else():
 
 
 def test_a_container_that_vanishes_in_between_is_dropped():
-    listed = [_container("a" * 64), _container("b" * 64)]
+    stays, gone = _container("a" * 64), _container("b" * 64)
+    lists = iter([[stays, gone], [stays]])
+
+    def listing(engine: FakeEngine, to: socket.socket) -> None:
+        reply(next(lists))(engine, to)
+
     times = {"State": {"StartedAt": "2026-01-02T03:04:05.123456789Z", "FinishedAt": "0001-01-01T00:00:00Z"}}
-    with FakeEngine(
-        {"/containers/json": reply(listed), f"/containers/{'a' * 64}/json": reply(times)}
-    ) as engine:
+    with FakeEngine({"/containers/json": listing, f"/containers/{'a' * 64}/json": reply(times)}) as engine:
         seen = look(engine)
     assert [one.id for one in seen.containers] == ["a" * 64]
+    assert seen.sections[SectionName.CONTAINERS].availability is Availability.COMPLETE
     assert seen.containers[0].finished_at is None
     assert seen.containers[0].started_at is not None
     assert seen.containers[0].started_at.microsecond == 123456
+
+
+@pytest.mark.parametrize("again", ["the same", "not readable", "no list"])
+def test_a_container_that_is_still_listed_stays_whatever_its_inspect_says(again: str):
+    row = _container("a" * 64) | {"Mounts": [{"Type": "volume", "Name": "data", "Destination": "/data"}]}
+    bad = {"Id": "a" * 64, "State": 5}
+    lists = iter([[row], {"the same": [row], "not readable": [bad], "no list": None}[again]])
+
+    def listing(engine: FakeEngine, to: socket.socket) -> None:
+        reply(next(lists))(engine, to)
+
+    with FakeEngine({"/containers/json": listing}) as engine:
+        seen = look(engine)
+    assert [(one.id, one.started_at, one.mounts[0].name) for one in seen.containers] == [
+        ("a" * 64, None, "data")
+    ]
+    section = seen.sections[SectionName.CONTAINERS]
+    assert section.availability is Availability.PARTIAL
+    assert not section.rows_missing
+    assert (section.reason or "").startswith("start and stop times are not known of every container: ")
+
+
+@pytest.mark.parametrize(("route", "name"), [("/images/json", "images"), ("/containers/json", "containers")])
+def test_null_is_not_an_empty_list(route: str, name: str):
+    with FakeEngine({route: reply(None)}) as engine:
+        seen = look(engine)
+    section = seen.sections[SectionName(name)]
+    assert section.availability is Availability.UNAVAILABLE
+    assert section.reason == f"The Engine's list of {name} is not a list."
 
 
 def test_an_image_that_vanishes_in_between_is_dropped_and_one_that_stays_is_unknown():

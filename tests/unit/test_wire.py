@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -143,15 +144,14 @@ def test_the_bad_value_itself_is_not_repeated():
     assert "hunter2" not in (parsed.problem or "")
 
 
-@pytest.mark.parametrize("value", [{}, "x", 1, True])
-def test_a_list_that_is_none_is_refused(value: Any):
+@pytest.mark.parametrize("parse", [wire.parse_images, wire.parse_containers])
+@pytest.mark.parametrize("value", [None, {}, "x", 1, True])
+def test_a_list_that_is_none_is_refused(parse: Callable[[Any], Any], value: Any):
     with pytest.raises(EngineProtocol, match="is not a list"):
-        wire.parse_images(value)
+        parse(value)
 
 
-def test_null_for_a_list_is_an_empty_one():
-    assert wire.parse_images(None).rows == ()
-    assert wire.parse_containers(None).rows == ()
+def test_null_for_the_volumes_or_in_a_df_is_an_empty_list():
     assert wire.parse_volumes({"Volumes": None, "Warnings": None}) == (wire.Parsed(()), ())
     assert wire.parse_build_cache({"BuildCache": None})[0].rows == ()
 

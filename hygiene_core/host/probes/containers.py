@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from hygiene_core.errors import EngineProtocol, HygieneError
@@ -11,12 +12,14 @@ from hygiene_core.model.resource import Container
 
 __all__ = ["read_containers"]
 
+_LIST = "/containers/json"
+_ALL = {"all": "1"}
 _NOT_FOUND = 404
 
 
 def read_containers(probe: Probe, usage: DiskUsage) -> Reading[tuple[Container, ...]]:
     """List without sizes, inspect each, then ask for the sizes: a slow walk costs only the sizes."""
-    listed = probe.listed(parse_containers(probe.get("/containers/json", {"all": "1"})))
+    listed = probe.listed(parse_containers(probe.get(_LIST, _ALL)))
     containers = _with_times(probe, listed.value)
     try:
         sizes = parse_container_sizes(usage.read(probe, "container"))
@@ -29,11 +32,11 @@ def read_containers(probe: Probe, usage: DiskUsage) -> Reading[tuple[Container, 
 
 
 def _with_times(probe: Probe, containers: tuple[Container, ...]) -> tuple[Container, ...]:
-    """Each container with its times; one that vanished in between (404) is dropped."""
+    """Each container with its times; one that is gone by now is left out."""
     if containers:
         probe.note(f"GET {probe.client.url('/containers/{id}/json')}")
     seen: list[Container] = []
-    failed: list[HygieneError] = []
+    failed: dict[str, HygieneError] = {}
     connected = True
     for container in containers:
         if not connected:
@@ -42,13 +45,29 @@ def _with_times(probe: Probe, containers: tuple[Container, ...]) -> tuple[Contai
         try:
             times = parse_container_times(probe.client.get_json(f"/containers/{container.id}/json"))
         except HygieneError as error:
-            if isinstance(error, EngineProtocol) and error.http_status == _NOT_FOUND:
-                continue
-            failed.append(error)
+            failed[container.id] = error
             connected = isinstance(error, EngineProtocol)
             seen.append(container)
             continue
         seen.append(replace(container, started_at=times.started_at, finished_at=times.finished_at))
-    if failed:
-        probe.miss("start and stop times are not known of every container", failed[0])
-    return tuple(seen)
+    gone = _gone(probe, failed)
+    unknown = [error for number, error in failed.items() if number not in gone]
+    if unknown:
+        probe.miss("start and stop times are not known of every container", unknown[0])
+    return tuple(one for one in seen if one.id not in gone)
+
+
+def _gone(probe: Probe, failed: Mapping[str, HygieneError]) -> set[str]:
+    """A container that answers 404 was removed in between, unless the list still has it."""
+    absent = {
+        number
+        for number, error in failed.items()
+        if isinstance(error, EngineProtocol) and error.http_status == _NOT_FOUND
+    }
+    if not absent:
+        return set()
+    try:
+        again = parse_containers(probe.client.get_json(_LIST, _ALL))
+    except HygieneError:
+        return set()  # they stay, with unknown times, and the section is partial for it
+    return set() if again.problem else absent - {one.id for one in again.rows}

@@ -66,8 +66,10 @@ def _layers(
 def _drop_gone(probe: Probe, layers: dict[str, tuple[str, ...] | None], absent: set[str]) -> None:
     """An image that answers 404 was removed in between, unless the list still has it."""
     try:
-        still = {image.id for image in parse_images(probe.client.get_json(_LIST, _ALL)).rows}
+        again = parse_images(probe.client.get_json(_LIST, _ALL))
     except HygieneError:
         return  # they stay, with unknown layers, and the section is partial for it
-    for image_id in absent - still:
+    if again.problem:
+        return  # nor does a list with rows that cannot be read say that they are gone
+    for image_id in absent - {image.id for image in again.rows}:
         del layers[image_id]

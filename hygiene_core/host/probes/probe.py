@@ -27,7 +27,7 @@ R = TypeVar("R", bound=_Identified)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading(Generic[T]):
-    """What a probe read. `whole` says that no row is missing, whatever else may be (`Section.rows_missing`)."""
+    """What a probe read. `whole` says that no row is missing, as `Section.rows_missing` has it."""
 
     value: T
     whole: bool = True

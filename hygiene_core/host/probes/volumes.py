@@ -52,10 +52,10 @@ def _gone(probe: Probe, names: list[str]) -> set[str]:
     if not names:
         return set()
     try:
-        still = {one.id for one in parse_volumes(probe.client.get_json("/volumes"))[0].rows}
+        again, warnings = parse_volumes(probe.client.get_json("/volumes"))
     except HygieneError:
         return set()  # they stay without a size, and the section is partial for it
-    return set(names) - still
+    return set() if again.problem or warnings else set(names) - {one.id for one in again.rows}
 
 
 def _is_plain(volume: Volume) -> bool:
