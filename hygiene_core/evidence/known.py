@@ -32,7 +32,10 @@ _MODE = 0o640
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownIndex:
-    """What is known of a host's resources after the segment `head`; `None` before the first."""
+    """What is known of a host's resources after the segment `head`; `None` before the first.
+
+    `last_run_at` is the latest end of any run: where a clock was set back, the newest ended before it.
+    """
 
     head: Head | None = None
     last_run_at: datetime | None = None
@@ -61,7 +64,7 @@ class KnownIndex:
             fingerprints[key] = fingerprint
         return KnownIndex(
             head=head,
-            last_run_at=report.ended_at,
+            last_run_at=_later(self.last_run_at, report.ended_at),
             engine_id=record.engine_id_of(report) or self.engine_id,
             entries=entries,
             fingerprints=fingerprints,
@@ -187,7 +190,7 @@ def _taken(index: KnownIndex, lines: Iterable[bytes], head: Head) -> KnownIndex:
             entries.pop(gone, None)
             fingerprints.pop(gone, None)
         elif run := record.run_of(line):
-            last_run_at, engine_id = run[0], run[1] or engine_id
+            last_run_at, engine_id = _later(last_run_at, run[0]), run[1] or engine_id
     return KnownIndex(
         head=head, last_run_at=last_run_at, engine_id=engine_id, entries=entries, fingerprints=fingerprints
     )
@@ -246,6 +249,10 @@ def _from_columns(about: dict[str, Any], stored: dict[str, Any]) -> KnownIndex:
         entries=entries,
         fingerprints=fingerprints,
     )
+
+
+def _later(before: datetime | None, at: datetime) -> datetime:
+    return at if before is None else max(before, at)
 
 
 def _stamp(at: datetime | None) -> str | None:

@@ -236,12 +236,13 @@ def is_row(line: bytes) -> bool:
 
 
 def run_of(line: bytes) -> tuple[datetime, str | None] | None:
-    """When the run of a `doc` line ended, and the newest Engine id it knows; `None` for any other line."""
+    """The latest end of a run and the newest Engine id that a `doc` line knows; `None` for any other line."""
     if not line.startswith(b'{"k":"doc",'):
         return None
     told = json.loads(line)
     engine, before = told["host"]["engine"] or {}, told.get("before") or {}
-    return datetime.fromisoformat(told["ended_at"]), engine.get("id") or before.get("engine_id")
+    ends = (_time(told["ended_at"]), _time(before.get("last_run_at")))
+    return max(filter(None, ends)), engine.get("id") or before.get("engine_id")
 
 
 def engine_id_of(report: Report) -> str | None:
@@ -271,7 +272,8 @@ def _doc(report: Report, before: Memory | None) -> bytes:
     line = b'{"k":"doc",' + encode(report_adapter(), replace(report, resources=()))[1:]
     if before is None or before.last_run_at is None:
         return line
-    return line[:-1] + b',"before":' + _json({"engine_id": before.engine_id}) + b"}"
+    told = {"last_run_at": _stamp(before.last_run_at), "engine_id": before.engine_id}
+    return line[:-1] + b',"before":' + _json(told) + b"}"
 
 
 def _remembered(row: Judged, now: datetime) -> Known:

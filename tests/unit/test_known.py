@@ -138,6 +138,17 @@ def test_layers_stand_once(tmp_path):
     assert len(json.loads(path(store).read_bytes().split(b"\n")[1])["digests"]) == 50
 
 
+@pytest.mark.parametrize("full_every", [1, 3, 28])
+def test_the_last_run_never_moves_back(tmp_path, monkeypatch, full_every):
+    """The clock was ahead once. A rebuild begins at a full segment, and still knows of it."""
+    monkeypatch.setattr("hygiene_core.evidence.store.FULL_EVERY", full_every)
+    store = EvidenceStore(tmp_path / "state")
+    numbers = [1, 9, 2, 3, 4, 5, 6, 10]
+    for number, latest in zip(numbers, [1, 9, 9, 9, 9, 9, 9, 10], strict=True):
+        store.record(run(number, judged(volume("v"))), Memory())
+        assert agrees(store).last_run_at == run(latest).ended_at
+
+
 def under(made, engine_id):
     """The run as another Engine, or none, would have been told of it."""
     read = None if engine_id is None else engine(id=engine_id or None)
