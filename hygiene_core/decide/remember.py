@@ -11,20 +11,11 @@ from hygiene_core.decide.holding import incomplete, is_protected, is_used
 from hygiene_core.decide.layers import image_sizes
 from hygiene_core.decide.relations import relate
 from hygiene_core.model.known import Key, Known, Memory
-from hygiene_core.model.observation import Availability, Observation, SectionName
+from hygiene_core.model.observation import SECTION_OF_KIND, Availability, Observation
 from hygiene_core.model.policy import Policy
 from hygiene_core.model.resource import Image, Kind, Resource
 
-__all__ = ["SECTION_OF_KIND", "gather", "remember", "resources_of"]
-
-SECTION_OF_KIND: dict[Kind, SectionName] = {
-    Kind.IMAGE: SectionName.IMAGES,
-    Kind.CONTAINER: SectionName.CONTAINERS,
-    Kind.VOLUME: SectionName.VOLUMES,
-    Kind.BUILD_CACHE: SectionName.BUILD_CACHE,
-    Kind.BUILDER: SectionName.BUILDERS,
-}
-"""The section that must be complete before an absent resource of a kind counts as gone."""
+__all__ = ["gather", "remember", "resources_of"]
 
 
 def resources_of(observation: Observation) -> Iterable[Resource]:

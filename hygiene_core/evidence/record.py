@@ -34,24 +34,15 @@ from hygiene_core.evidence.ledger import Ledger, LedgerFile
 from hygiene_core.model.codec import adapter, decode, encode, judged_adapter, report_adapter
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.known import Key, Known, Memory
+from hygiene_core.model.observation import SECTION_OF_KIND, Availability
 from hygiene_core.model.report import Report
 from hygiene_core.model.resource import Image, Kind
 
-__all__ = ["FULL_EVERY", "SECTION_OF_KIND", "Delta", "State", "known_of", "replay", "state_at"]
+__all__ = ["FULL_EVERY", "Delta", "State", "known_of", "replay", "state_at"]
 
 FULL_EVERY = 28
 """A week of four runs a day lies between two full segments."""
 
-SECTION_OF_KIND = {
-    "image": "images",
-    "container": "containers",
-    "volume": "volumes",
-    "build_cache": "build_cache",
-    "builder": "builders",
-}
-"""The section that has to be complete before an absent resource of a kind is gone, not unseen."""
-
-_COMPLETE = "complete"
 _FINGERPRINT_BYTES = 16
 _IDS_IN_A_LINE = 1000
 _RES, _KEPT = b'{"k":"res",', b'{"k":"kept",'
@@ -322,9 +313,9 @@ def _absent(
     if engine_id and before.engine_id and engine_id != before.engine_id:
         return absent, []
     complete = {
-        kind
+        kind.value
         for kind, section in SECTION_OF_KIND.items()
-        if section in report.sections and report.sections[section].availability.value == _COMPLETE
+        if section in report.sections and report.sections[section].availability is Availability.COMPLETE
     }
     return [key for key in absent if key[0] in complete], [key for key in absent if key[0] not in complete]
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Volume
+from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Kind, Volume
 
 __all__ = [
+    "SECTION_OF_KIND",
     "TIMEOUT_RETURN_CODE",
     "Availability",
     "EngineFigure",
@@ -47,6 +48,16 @@ class SectionName(StrEnum):
     VOLUMES = "volumes"
     BUILD_CACHE = "build_cache"
     BUILDERS = "builders"
+
+
+SECTION_OF_KIND: dict[Kind, SectionName] = {
+    Kind.IMAGE: SectionName.IMAGES,
+    Kind.CONTAINER: SectionName.CONTAINERS,
+    Kind.VOLUME: SectionName.VOLUMES,
+    Kind.BUILD_CACHE: SectionName.BUILD_CACHE,
+    Kind.BUILDER: SectionName.BUILDERS,
+}
+"""The section that has to be complete before an absent resource of a kind is gone, not unseen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,11 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from hygiene_core.decide.remember import SECTION_OF_KIND as SECTIONS_OF_DECIDE
 from hygiene_core.errors import EvidenceBroken, UnknownRun
 from hygiene_core.evidence import record
 from hygiene_core.evidence.ledger import Ledger
-from hygiene_core.evidence.record import FULL_EVERY, SECTION_OF_KIND, Delta, known_of, replay, state_at
+from hygiene_core.evidence.record import FULL_EVERY, Delta, known_of, replay, state_at
 from hygiene_core.evidence.store import EvidenceStore
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.observation import Availability
@@ -139,10 +138,6 @@ def test_many_unseen_stand_in_several_lines():
     ]
     named = [line["ids"] for line in lines if line["k"] == "unseen"]
     assert [len(ids) for ids in named] == [1000, 1000, 499]
-
-
-def test_the_sections_are_those_that_memory_goes_by():
-    assert {kind.value: section.value for kind, section in SECTIONS_OF_DECIDE.items()} == SECTION_OF_KIND
 
 
 def test_a_section_that_failed_costs_nothing_and_age_survives(store, ledger):
