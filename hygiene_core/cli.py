@@ -235,11 +235,15 @@ def resources(
     shape: ShapeOption = Shape.TEXT,
 ) -> None:
     """List the resources of a stored run with their verdicts and reasons, biggest first."""
-    from hygiene_core.report.listing import listing
+    from hygiene_core.report.listing import listing, listing_text
 
     configuration = _load(config_file)
     stored = _store(configuration).load(_host(configuration, host).name, run)
-    _show(listing(stored, kind=kind, verdict=verdict, name=name), shape)
+    if shape is Shape.TEXT:
+        width = terminal.table_width()
+        terminal.data(listing_text(stored, kind=kind, verdict=verdict, name=name, width=width))
+    else:
+        _show(listing(stored, kind=kind, verdict=verdict, name=name), shape)
 
 
 @app.command()
@@ -281,7 +285,9 @@ def history_trend(
     *, config_file: ConfigOption = None, host: HostOption = None, shape: ShapeOption = Shape.TEXT
 ) -> None:
     """Free disk, and reclaimable bytes of each class, over time."""
-    _history(config_file, host, shape, lambda reader, name: reader.trend(name))
+    from hygiene_core.report.figures import CLASS_ORDER
+
+    _history(config_file, host, shape, lambda reader, name: reader.trend(name), sizes=CLASS_ORDER)
 
 
 @history.command("diff")
@@ -473,21 +479,27 @@ def _status(made: Report, fail_on: FailOn) -> int:
 
 
 def _history(
-    config_file: Path | None, host: str | None, shape: Shape, ask: Callable[[Reader, str], Table]
+    config_file: Path | None,
+    host: str | None,
+    shape: Shape,
+    ask: Callable[[Reader, str], Table],
+    sizes: tuple[str, ...] = (),
 ) -> None:
     configuration = _load(config_file)
     name = _host(configuration, host).name
-    _ask(configuration, shape, lambda reader: ask(reader, name))
+    _ask(configuration, shape, lambda reader: ask(reader, name), sizes)
 
 
-def _ask(configuration: Configuration, shape: Shape, ask: Callable[[Reader], Table]) -> None:
+def _ask(
+    configuration: Configuration, shape: Shape, ask: Callable[[Reader], Table], sizes: tuple[str, ...] = ()
+) -> None:
     from hygiene_core.evidence.reader import open_published
 
     with open_published(Path(configuration.state_directory)) as reader:
-        _show(ask(reader), shape)
+        _show(ask(reader), shape, sizes)
 
 
-def _show(table: Table, shape: Shape) -> None:
+def _show(table: Table, shape: Shape, sizes: tuple[str, ...] = ()) -> None:
     from hygiene_core.report import tables
 
     zone = terminal.local_zone()
@@ -496,4 +508,4 @@ def _show(table: Table, shape: Shape) -> None:
     elif shape is Shape.CSV:
         terminal.data(tables.to_csv(table, zone=zone))
     else:
-        terminal.data(tables.to_text(table, width=terminal.table_width(), zone=zone))
+        terminal.data(tables.to_text(table, width=terminal.table_width(), zone=zone, sizes=sizes))

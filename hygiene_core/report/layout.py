@@ -31,11 +31,19 @@ class Ink:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; the `flexible` ones give way, in their middle, when the line is too narrow."""
+    """One column; the `flexible` ones give way, in their middle, when the line is too narrow.
+
+    A title may have several lines.
+    """
 
     title: str
     right: bool = False
     flexible: bool = False
+
+    @property
+    def title_cells(self) -> int:
+        """How wide the title is."""
+        return max(cell_len(line) for line in self.title.split("\n"))
 
 
 def fit(text: str, cells: int) -> str:
@@ -90,19 +98,27 @@ def table(
     """Rows under their titles, no line wider than `width` as long as the fixed columns leave room."""
     cells = [[cell if isinstance(cell, tuple) else (cell, "") for cell in row] for row in rows]
     widths = [
-        max([cell_len(column.title), *(cell_len(row[place][0]) for row in cells)])
+        max([column.title_cells, *(cell_len(row[place][0]) for row in cells)])
         for place, column in enumerate(columns)
     ]
     _shrink(columns, widths, width - len(indent) - len(_GAP) * (len(columns) - 1))
-    titled = [[(column.title, "head") for column in columns]] if any(one.title for one in columns) else []
+    titled = _titles(columns) if any(one.title for one in columns) else []
     return [indent + _line(columns, widths, row, ink) for row in titled + cells]
+
+
+def _titles(columns: Sequence[Column]) -> list[list[Painted]]:
+    """The lines of the titles; all of them stand right above the rows."""
+    told = [column.title.split("\n") for column in columns]
+    high = max(map(len, told))
+    padded = [[""] * (high - len(lines)) + lines for lines in told]
+    return [[(line, "head") for line in row] for row in zip(*padded, strict=True)]
 
 
 def _shrink(columns: Sequence[Column], widths: list[int], room: int) -> None:
     flexible = [place for place, column in enumerate(columns) if column.flexible]
     while flexible and sum(widths) > room:
         widest = max(flexible, key=lambda place: widths[place])
-        least = max(cell_len(columns[widest].title), len(ELLIPSIS) + 2)
+        least = max(columns[widest].title_cells, len(ELLIPSIS) + 2)
         if widths[widest] <= least:
             return
         widths[widest] -= 1

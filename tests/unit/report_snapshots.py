@@ -12,7 +12,14 @@ from typing import ClassVar
 from syrupy.data import Snapshot, SnapshotCollection
 from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
-__all__ = ["AttentionSnapshot", "JsonSnapshot", "MarkdownSnapshot", "TextSnapshot", "VerdictSnapshot"]
+__all__ = [
+    "AttentionSnapshot",
+    "JsonSnapshot",
+    "ListingSnapshot",
+    "MarkdownSnapshot",
+    "TextSnapshot",
+    "VerdictSnapshot",
+]
 
 DIRECTORY = Path(__file__).parents[2] / "snapshots"
 
@@ -47,6 +54,11 @@ class TextSnapshot(SingleFileSnapshotExtension):
 class AttentionSnapshot(TextSnapshot):
     folder = "reports/attention"
     test_name = "test_attention"
+
+
+class ListingSnapshot(TextSnapshot):
+    folder = "reports/resources"
+    test_name = "test_resources_for_a_person"
 
 
 class MarkdownSnapshot(TextSnapshot):

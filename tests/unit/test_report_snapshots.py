@@ -13,4 +13,5 @@ def test_every_scene_is_reviewed_in_every_format_and_no_file_is_left_over():
     wanted |= {f"attention/{scene}.txt" for scene in SCENES if scene not in QUIET}
     wanted |= {f"markdown/{scene}.md" for scene in SCENES}
     wanted |= {f"json/{scene}.json" for scene in SCENES if scene != "thousands"}
+    wanted |= {f"resources/{width}.txt" for width in (80, 140)}
     assert {str(path.relative_to(REPORTS)) for path in REPORTS.rglob("*.*")} == wanted
