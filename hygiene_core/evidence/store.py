@@ -7,12 +7,12 @@ warning, and no run is lost or stopped by it.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from hygiene_core.errors import EvidenceUnreadable, UnknownRun
-from hygiene_core.evidence import catalogue, files, known
+from hygiene_core.evidence import anchor, catalogue, files, known
 from hygiene_core.evidence.ledger import Ledger, LedgerFile
 from hygiene_core.evidence.record import FULL_EVERY, Delta, replay, state_at
 from hygiene_core.evidence.verify import Verification, verify
@@ -42,10 +42,14 @@ class Published:
 
 
 class EvidenceStore:
-    """The evidence of every host under one state directory. Making one touches nothing."""
+    """The evidence of every host under one state directory. Making one touches nothing.
 
-    def __init__(self, directory: Path) -> None:
+    `log` takes the line that anchors each recorded run outside of that directory.
+    """
+
+    def __init__(self, directory: Path, *, log: Callable[[str], None] = anchor.to_system_log) -> None:
         self.directory = directory
+        self._log = log
         self._indexes: dict[str, known.KnownIndex] = {}
 
     def recall(self, host: str) -> Memory:
@@ -105,6 +109,7 @@ class EvidenceStore:
                 notes.append(
                     f"The index of known resources could not be saved ({reason}); the next run remakes it."
                 )
+        notes += self._logged(anchor.line_of(report.run_id, host, segment.seq, segment.chain))
         return Recorded(segment.seq, segment.chain, segment.path, tuple(dict.fromkeys(notes)))
 
     def publish(self) -> Published:
@@ -180,6 +185,14 @@ class EvidenceStore:
             EvidenceUnreadable: the evidence cannot be read, or the files cannot be written.
         """
         return catalogue.export(self.directory, self.hosts(), directory, kind)
+
+    def _logged(self, line: str) -> tuple[str, ...]:
+        """Write the anchor of a run; a note if that failed, because the run is recorded with or without."""
+        try:
+            self._log(line)
+        except (ImportError, OSError) as error:
+            return (f"The head of this run could not be written to the system log ({error}).",)
+        return ()
 
     def _ledger(self, host: str) -> Ledger:
         return Ledger(self.directory, host)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import syslog
 from contextlib import closing
 
 import duckdb
 import pytest
 
-from hygiene_core.errors import EvidenceUnreadable, UnknownRun, UsageProblem
-from hygiene_core.evidence import files
+from hygiene_core.errors import EvidenceUnreadable, EvidenceUnwritable, UnknownRun, UsageProblem
+from hygiene_core.evidence import anchor, files
 from hygiene_core.evidence.ledger import Ledger
 from hygiene_core.evidence.reader import open_published
 from hygiene_core.evidence.store import EvidenceStore
@@ -111,6 +112,52 @@ def test_an_index_that_cannot_be_saved_is_a_note(store, monkeypatch):
     )
     assert EvidenceStore(store.directory).recall(HOST) == store.recall(HOST)
     assert store.load(HOST) == run(2, A, B)
+
+
+def test_the_head_of_each_run_goes_to_the_log(tmp_path):
+    lines: list[str] = []
+    store = EvidenceStore(tmp_path / "state", log=lines.append)
+    recorded = record(store, run(1, A), run(1, A, host="other"), run(2, B))
+    assert lines == [
+        f"run run-0001 host {HOST} seq 1 chain {recorded[0].chain}",
+        f"run run-0001 host other seq 1 chain {recorded[1].chain}",
+        f"run run-0002 host {HOST} seq 2 chain {recorded[2].chain}",
+    ]
+
+
+def test_what_is_not_recorded_is_not_logged(store):
+    def unexpected(line):
+        raise AssertionError(line)
+
+    record(store, run(1, A))
+    again = EvidenceStore(store.directory, log=unexpected)
+    with pytest.raises(EvidenceUnwritable, match="recorded already"):
+        again.record(run(1, A), again.recall(HOST))
+
+
+@pytest.mark.parametrize("error", [OSError("no such device"), ImportError("no such device")])
+def test_a_log_that_cannot_be_written_is_a_note(tmp_path, error):
+    def broken(_line):
+        raise error
+
+    store = EvidenceStore(tmp_path / "state", log=broken)
+    (recorded,) = record(store, run(1, A))
+    assert (
+        recorded.notes[-1] == "The head of this run could not be written to the system log (no such device)."
+    )
+    assert store.load(HOST) == run(1, A)
+
+
+def test_the_system_log_is_told_who_speaks(monkeypatch):
+    calls: list[tuple] = []
+    for name in ("openlog", "syslog", "closelog"):
+        monkeypatch.setattr(syslog, name, lambda *told, name=name: calls.append((name, *told)))
+    anchor.to_system_log("run r")
+    assert calls == [
+        ("openlog", "hygiene", 0, syslog.LOG_USER),
+        ("syslog", syslog.LOG_INFO, "run r"),
+        ("closelog",),
+    ]
 
 
 def test_recall_and_record_never_load_duckdb(store):
