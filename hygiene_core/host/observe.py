@@ -156,7 +156,7 @@ class _Pass:
         works: dict[SectionName, Callable[[Probe], Reading[Any]]] = {
             SectionName.IMAGES: lambda probe: read_images(probe, usage, known),
             SectionName.CONTAINERS: lambda probe: read_containers(probe, usage),
-            SectionName.VOLUMES: lambda probe: read_volumes(probe, usage),
+            SectionName.VOLUMES: lambda probe: read_volumes(probe, usage, engine.version),
             SectionName.BUILD_CACHE: lambda probe: read_build_cache(probe, usage),
         }
         for name, work in works.items():

@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -217,21 +218,24 @@ def _container(row: ContainerRow) -> Container:
     )
 
 
-def _is_anonymous(row: VolumeRow) -> bool:
-    """By the label of Engine 23.0 and later; older ones leave only the 64 hex digits of a made-up name."""
-    if row.labels:
-        return _ANONYMOUS_LABEL in row.labels
+def _is_anonymous(row: VolumeRow, *, by_label: bool) -> bool:
+    """By the Engine's label alone; or for an Engine that sets none by the 64 hex digits of a made-up name.
+
+    A person may have given a volume such a name, so the name is asked only where there is nothing else.
+    """
+    if by_label or row.labels:
+        return _ANONYMOUS_LABEL in (row.labels or ())
     return not row.options and row.driver == "local" and _ANONYMOUS_NAME.match(row.name) is not None
 
 
-def _volume(row: VolumeRow) -> Volume:
+def _volume(row: VolumeRow, *, by_label: bool) -> Volume:
     return Volume(
         id=row.name,
         driver=row.driver,
         options=mask_labels(row.options),
         mountpoint=row.mountpoint or None,
         created_at=row.created_at,
-        anonymous=_is_anonymous(row),
+        anonymous=_is_anonymous(row, by_label=by_label),
         labels=mask_labels(row.labels),
     )
 
@@ -313,14 +317,18 @@ def parse_container_times(value: Any) -> ContainerTimes:
     return _one("a container inspect", ContainerInspect, value).state
 
 
-def parse_volumes(value: Any) -> tuple[Parsed[Volume], tuple[str, ...]]:
-    """GET /volumes: the volumes, and the Engine's warnings about drivers that did not answer."""
+def parse_volumes(value: Any, *, by_label: bool) -> tuple[Parsed[Volume], tuple[str, ...]]:
+    """GET /volumes: the volumes, and the Engine's warnings about drivers that did not answer.
+
+    `by_label`: whether the Engine labels what it names itself, as from 23.0 (API 1.42) on. Volumes that an
+    older one made before an update are then not anonymous.
+    """
     if not isinstance(value, dict):
         raise EngineProtocol("The Engine's answer to GET /volumes is not an object.")
     warnings = value.get("Warnings")
     said = warnings if isinstance(warnings, list) else []
     listed = _none_is_empty(value.get("Volumes"))
-    volumes = _rows("volumes", _VOLUMES, VolumeRow, listed, _volume)
+    volumes = _rows("volumes", _VOLUMES, VolumeRow, listed, partial(_volume, by_label=by_label))
     return volumes, tuple(mask_text(str(text)) for text in said)
 
 

@@ -114,7 +114,11 @@ class Container:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """One volume. `id` is its name. The Engine sizes only plain local volumes: others are `None`."""
+    """One volume. `id` is its name. The Engine sizes only plain local volumes: others are `None`.
+
+    `anonymous` is the Engine's own label (23.0 and later). On 20.10 it is a guess by the name, which a person
+    may have given.
+    """
 
     kind: Literal[Kind.VOLUME] = Kind.VOLUME
     id: str

@@ -480,3 +480,12 @@ def test_a_section_says_whether_rows_are_missing_or_only_figures(route: str, ans
     partial -= {SectionName.HOST, SectionName.FILESYSTEMS}
     assert partial
     assert partial >= blind
+
+
+@pytest.mark.parametrize(("api", "anonymous"), [("1.41", True), ("1.42", False), ("1.45", False)])
+def test_a_made_up_name_is_anonymous_only_where_the_engine_sets_no_label(api: str, anonymous: bool):
+    version = fake_engine.VERSION | {"ApiVersion": api}
+    volumes = {"Volumes": [VOLUME | {"Name": "a" * 64}]}
+    with FakeEngine({"/version": reply(version), "/volumes": reply(volumes)}) as engine:
+        seen = look(engine)
+    assert [one.anonymous for one in seen.volumes] == [anonymous]

@@ -152,7 +152,7 @@ def test_a_list_that_is_none_is_refused(parse: Callable[[Any], Any], value: Any)
 
 
 def test_null_for_the_volumes_or_in_a_df_is_an_empty_list():
-    assert wire.parse_volumes({"Volumes": None, "Warnings": None}) == (wire.Parsed(()), ())
+    assert wire.parse_volumes({"Volumes": None, "Warnings": None}, by_label=True) == (wire.Parsed(()), ())
     assert wire.parse_build_cache({"BuildCache": None})[0].rows == ()
 
 
@@ -235,9 +235,8 @@ def volume(**change: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("change", "anonymous"),
+    ("change", "by_name"),
     [
-        ({"Labels": {"com.docker.volume.anonymous": ""}}, True),
         ({"Name": "a" * 64}, True),
         ({"Name": "a" * 64, "Labels": {}}, True),
         ({"Name": "a" * 64, "Labels": {"owner": "ci"}}, False),
@@ -248,15 +247,21 @@ def volume(**change: Any) -> dict[str, Any]:
         ({}, False),
     ],
 )
-def test_which_volume_is_anonymous(change: dict[str, Any], anonymous: bool):
-    parsed, _ = wire.parse_volumes({"Volumes": [volume(**change)]})
-    assert parsed.rows[0].anonymous is anonymous
+def test_which_volume_is_anonymous(change: dict[str, Any], by_name: bool):
+    def anonymous(*, by_label: bool, **more: Any) -> bool:
+        answer = {"Volumes": [volume(**(change | more))]}
+        return wire.parse_volumes(answer, by_label=by_label)[0].rows[0].anonymous
+
+    labels = {"com.docker.volume.anonymous": ""}
+    assert anonymous(by_label=False) is by_name
+    assert anonymous(by_label=True) is False
+    assert anonymous(by_label=True, Labels=labels) is anonymous(by_label=False, Labels=labels) is True
 
 
 def test_a_volume_row_masks_the_password_of_its_share():
     options = {"type": "cifs", "device": "//nas/x", "o": "username=ci,password=hunter2"}
     parsed, warnings = wire.parse_volumes(
-        {"Volumes": [volume(Options=options)], "Warnings": ["plugin x is gone"]}
+        {"Volumes": [volume(Options=options)], "Warnings": ["plugin x is gone"]}, by_label=True
     )
     row = parsed.rows[0]
     assert row.options == {"type": "cifs", "device": "//nas/x", "o": "username=ci,password=(masked)"}

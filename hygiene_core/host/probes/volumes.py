@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hygiene_core.errors import HygieneError
+from hygiene_core.host.engine import EngineVersion
 from hygiene_core.host.probes.probe import DiskUsage, Probe, Reading
 from hygiene_core.host.wire import Sizes, VolumeSize, parse_volume_sizes, parse_volumes
 from hygiene_core.model.resource import Volume
@@ -12,9 +13,12 @@ from hygiene_core.model.resource import Volume
 __all__ = ["read_volumes"]
 
 
-def read_volumes(probe: Probe, usage: DiskUsage) -> Reading[tuple[Volume, ...]]:
+_LIST = "/volumes"
+
+
+def read_volumes(probe: Probe, usage: DiskUsage, version: EngineVersion) -> Reading[tuple[Volume, ...]]:
     """List volumes, then ask for sizes. The Engine sizes only plain local volumes; the rest stay `None`."""
-    parsed, warnings = parse_volumes(probe.get("/volumes"))
+    parsed, warnings = parse_volumes(probe.get(_LIST), by_label=version.at_least(1, 42))
     listed = probe.listed(parsed)
     for warning in warnings:
         probe.miss(f"the Engine warns: {warning}")
@@ -52,7 +56,7 @@ def _gone(probe: Probe, names: list[str]) -> set[str]:
     if not names:
         return set()
     try:
-        again, warnings = parse_volumes(probe.client.get_json("/volumes"))
+        again, warnings = parse_volumes(probe.client.get_json(_LIST), by_label=True)
     except HygieneError:
         return set()  # they stay without a size, and the section is partial for it
     return set() if again.problem or warnings else set(names) - {one.id for one in again.rows}
