@@ -196,10 +196,11 @@ def _image(row: ImageRow) -> Image:
 
 
 def _mount(row: MountRow) -> Mount:
+    """A mount. Its source is kept as it is: by it a bind mount is found to be inside a volume."""
     return Mount(
         type=row.type,
         name=row.name or None,
-        source=mask_text(row.source) if row.source else None,
+        source=row.source or None,
         destination=mask_text(row.destination),
         read_write=row.read_write,
     )

@@ -184,6 +184,15 @@ def test_a_container_row_and_its_mounts():
     assert "TOKEN" not in repr(row)
 
 
+@pytest.mark.parametrize("name", ["data", "sk-learn-datasets-cache-2024", "npm_" + "a1" * 20])
+def test_a_bind_mount_of_a_volumes_folder_has_the_same_path_as_the_volume(name: str):
+    path = f"/var/lib/docker/volumes/{name}/_data"
+    mount = {"Type": "bind", "Source": path, "Destination": "/data"}
+    seen = wire.parse_containers([container(Mounts=[mount])]).rows[0]
+    parsed, _ = wire.parse_volumes({"Volumes": [volume(Name=name, Mountpoint=path)]}, by_label=True)
+    assert seen.mounts[0].source == parsed.rows[0].mountpoint == path
+
+
 def test_a_state_that_nobody_knows_is_kept_as_it_is():
     assert wire.parse_containers([container(State="hibernating")]).rows[0].state == "hibernating"
 
