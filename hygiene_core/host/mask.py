@@ -21,10 +21,12 @@ _CUT = "… (cut)"
 _WINDOW = 2 * MAX_TEXT  # a secret that begins before the cut must be seen whole
 
 _WORD = (
-    r"(?:token|passw(?:or)?d|passwd|passphrase|pwd|secret|credentials?|authorization|_auth"
+    r"(?:token|passw(?:or)?d|passwd|passphrase|pwd|secret|credentials?|authorization|_auth(?!or)"
     r"|api[_-]?key|access[_-]?key|private[_-]?key|(?<![a-z])key)"
 )
-_TELLING_KEY = re.compile(rf"{_WORD}s?(?:[._-]?(?:id|value|base64|b64))?$", re.IGNORECASE)
+# Telling only as whole words: neither a compass nor a bypass nor an author is a secret.
+_SHORT = r"(?<![a-z])(?:pass|auth)[0-9]{0,3}"
+_TELLING_KEY = re.compile(rf"(?:{_WORD}s?|{_SHORT})(?:[._-]?(?:id|value|base64|b64))?$", re.IGNORECASE)
 _REST = r"""(?:"[^"]*"?|'[^']*'?|[^\s"'&;,]+)"""
 
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
@@ -33,14 +35,27 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"-----BEGIN [A-Z0-9 ]{1,40}-----.*?(?:-----END [A-Z0-9 ]{1,40}-----|\Z)", re.DOTALL),
         MASKED,
     ),
-    # user:password@ in a URL
+    # user:password@ in a URL, and token@ in one of the web
     (re.compile(r"(://)[^\s/@:]*:[^\s/@]+(?=@)"), rf"\1{MASKED}"),
+    (re.compile(r"(\bhttps?://)(?!git@)[^\s/@:?#]+(?=@)", re.IGNORECASE), rf"\1{MASKED}"),
     # Authorization: Bearer x, and curl's -u user:password
     (
         re.compile(r"\b(authorization\s*[:=]\s*[\"']?(?:bearer|basic|token)?\s*)[^\s\"']+", re.IGNORECASE),
         rf"\1{MASKED}",
     ),
-    (re.compile(r"(\s(?:-u|--user)[\s=]+[\"']?[^\s:\"']{1,64}:)[^\s\"']+"), rf"\1{MASKED}"),
+    (re.compile(r"(\s(?:-u[\s=]*|--user[\s=]+)[\"']?[^\s:\"']{1,64}:)[^\s\"']+"), rf"\1{MASKED}"),
+    # user%password, as cifs and smbclient take it
+    (re.compile(r"(\buser(?:name)?=[^\s,%\"']{1,64}%)[^\s,\"']+", re.IGNORECASE), rf"\1{MASKED}"),
+    (re.compile(r"(\s-U\s*[\"']?[^\s%\"']{1,64}%)[^\s\"']+"), rf"\1{MASKED}"),
+    # -p of those that mean a password by it: others mean a port, a path or a project
+    (
+        re.compile(rf"(\b(?:login|sshpass)\s(?:[^;|&\n]{{0,200}}?\s)?-p[\s=]*)(?![\s=]){_REST}"),
+        rf"\1{MASKED}",
+    ),
+    (
+        re.compile(rf"(\b(?:mysql|mariadb)[a-z_-]{{0,16}}\s(?:[^;|&\n]{{0,200}}?\s)?-p){_REST}"),
+        rf"\1{MASKED}",
+    ),
     # KEY=value, key: value, --password value
     (
         re.compile(
@@ -49,7 +64,19 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         ),
         rf"\1{MASKED}",
     ),
-    (re.compile(rf"(--?[A-Za-z0-9-]{{0,40}}?{_WORD}\s+)(?!-){_REST}", re.IGNORECASE), rf"\1{MASKED}"),
+    (
+        re.compile(
+            rf"(?<![A-Za-z0-9])([A-Za-z0-9_.-]{{0,64}}?{_SHORT}"
+            rf"(?:[\"']?\s{{0,3}}=\s{{0,3}}|[\"']\s{{0,3}}:\s{{0,3}})){_REST}",
+            re.IGNORECASE,
+        ),
+        rf"\1{MASKED}",
+    ),
+    (re.compile(rf"(\bpass:){_REST}"), rf"\1{MASKED}"),  # openssl
+    (
+        re.compile(rf"(--?[A-Za-z0-9-]{{0,40}}?(?:{_WORD}|{_SHORT})\s+)(?!-){_REST}", re.IGNORECASE),
+        rf"\1{MASKED}",
+    ),
     # tokens with a fixed shape
     (
         re.compile(r"\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_[A-Za-z0-9_]{20,}|\bglpat-[A-Za-z0-9_-]{16,}"),
@@ -67,7 +94,7 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 # Most text has none of these, and three thousand images have tens of thousands of labels.
 _SUSPECT = re.compile(
-    rf"=|://|-----BEGIN|{_WORD}|-u\s|--user|gh[pousr]_|github_pat|glpat|AKIA|ASIA|AIza|xox|sk-|npm_|dckr_pat"
+    rf"=|://|-----BEGIN|{_WORD}|pass|auth|\s-u|--user|login|mysql|mariadb|gh[pousr]_|github_pat|glpat|AKIA|ASIA|AIza|xox|sk-|npm_|dckr_pat"
     r"|pypi-|hf_|eyJ",
     re.IGNORECASE,
 )
