@@ -162,6 +162,10 @@ def _known(size: int | None) -> int | None:
     return None if size is None or size < 0 else size
 
 
+def _text(value: str | None) -> str | None:
+    return None if value is None else mask_text(value)
+
+
 def _unix(seconds: int | None) -> datetime | None:
     """Unix seconds; a time before 1900 is Go's zero time, which means that there is none."""
     if seconds is None or seconds < _GO_ZERO_BEFORE:
@@ -272,9 +276,9 @@ def parse_version(value: Any) -> VersionAnswer:
         version=row.version,
         api_version=row.api_version,
         api_minimum=row.api_minimum or "1.12",
-        operating_system=row.operating_system,
-        kernel=row.kernel,
-        components={part.name: part.version for part in row.components or ()},
+        operating_system=_text(row.operating_system),
+        kernel=_text(row.kernel),
+        components={mask_text(part.name): mask_text(part.version) for part in row.components or ()},
     )
 
 
@@ -289,8 +293,8 @@ def parse_info(value: Any) -> Info:
         storage_driver=row.driver or None,
         image_store="containerd" if containerd else "graphdriver",
         data_root=row.data_root or None,
-        operating_system=row.operating_system,
-        kernel=row.kernel,
+        operating_system=_text(row.operating_system),
+        kernel=_text(row.kernel),
         os_type=row.os_type,
     )
 

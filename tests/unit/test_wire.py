@@ -378,6 +378,16 @@ def test_the_image_store(driver_status: Any, store: str):
     assert wire.parse_info({"ID": "x", "DriverStatus": driver_status}).image_store == store
 
 
+def test_free_text_of_the_engine_is_masked():
+    said = {"OperatingSystem": "Debian DB_PASS=hunter2", "KernelVersion": "6.1 https://hunter2@example.org"}
+    assert "hunter2" not in repr(wire.parse_info({"ID": "x"} | said))
+    version = {"Version": "26.1.5", "ApiVersion": "1.45", "Os": "linux", "KernelVersion": "6.1 PASS=hunter2"}
+    parts = [{"Name": "Engine AUTH=hunter2", "Version": "pass=hunter2"}]
+    parsed = wire.parse_version(version | {"Components": parts})
+    assert "hunter2" not in repr(parsed)
+    assert parsed.operating_system == "linux"
+
+
 @pytest.mark.parametrize("answer", [None, [], "x", {"Images": 5}])
 def test_a_df_that_is_none_is_refused(answer: Any):
     with pytest.raises(EngineProtocol):
