@@ -1,0 +1,215 @@
+"""The verbs that look at a host, or show a look that was kept."""
+
+# ruff: noqa: PLC0415 - `hygiene --help` loads none of what stands inside the verbs
+
+from __future__ import annotations
+
+import gc
+import threading
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from hygiene_core import terminal
+from hygiene_core.cli.parts import host_of, load, show, store_of
+from hygiene_core.cli.words import (
+    AllOption,
+    ConfigOption,
+    FailOn,
+    Format,
+    FormatOption,
+    HostOption,
+    Shape,
+    ShapeOption,
+)
+from hygiene_core.errors import (
+    EXIT_ATTENTION,
+    EXIT_INCOMPLETE,
+    EXIT_OK,
+    EXIT_UNREACHABLE,
+    OutputUnwritable,
+)
+
+if TYPE_CHECKING:
+    from hygiene_core.evidence.store import EvidenceStore
+    from hygiene_core.model.host import Host
+    from hygiene_core.model.report import Report
+    from hygiene_core.transport.base import Transport
+
+__all__ = ["demo", "explain", "report", "resources"]
+
+
+def report(
+    *,
+    config_file: ConfigOption = None,
+    host: HostOption = None,
+    output: FormatOption = Format.TEXT,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="Print a stored run again; look at nothing.")
+    ] = None,
+    every: AllOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only what needs attention.")] = False,
+    fail_on: Annotated[
+        FailOn, typer.Option("--fail-on", help="With `attention`, exit 8 when the report asks for it.")
+    ] = FailOn.INCOMPLETE,
+    unrecorded: Annotated[bool, typer.Option("--unrecorded", help="Keep no evidence of this look.")] = False,
+) -> None:
+    """Look at a host, read-only, keep the evidence, and say what everything is and why."""
+    from hygiene_core.evidence.exit_record import exit_record
+
+    configuration = load(config_file, quiet=quiet)
+    chosen = host_of(configuration, host)
+    if run is not None:
+        _end_report(store_of(configuration).load(chosen.name, run), output, fail_on, every=every, quiet=quiet)
+    if unrecorded:
+        terminal.message("This look is not recorded.")
+        _end_report(_look(chosen, None, quiet=quiet), output, fail_on, every=every, quiet=quiet)
+    store = store_of(configuration)
+    # DuckDB takes a tenth of a second to import, and the Engine is waited for anyway.
+    threading.Thread(target=_import_duckdb, daemon=True).start()
+    with exit_record(store.directory, chosen.name, "report") as record:
+        made = _look(chosen, store, quiet=quiet)
+        record.run_id = made.run_id
+        record.exit_status = _status(made, fail_on)
+        unwritten = None
+        try:
+            _print_report(made, output, every=every, quiet=quiet)
+        except OutputUnwritable as error:
+            unwritten = OutputUnwritable(
+                f"{error.message} The run is recorded as {made.run_id}.",
+                next_step=f"Print it again: hygiene report --run {made.run_id}",
+            )
+        if warning := store.publish().warning:
+            terminal.message(warning)
+        if unwritten:
+            raise unwritten
+    if record.problem:
+        terminal.message(record.problem)
+    raise typer.Exit(record.exit_status)
+
+
+def explain(
+    *,
+    resource: Annotated[str, typer.Argument(help="A name, an id, or the first characters of an id.")],
+    config_file: ConfigOption = None,
+    host: HostOption = None,
+) -> None:
+    """Look again, and print every rule that is asked of a resource, what it saw and what it said."""
+    from hygiene_core import pipeline
+    from hygiene_core.report.chain import render
+
+    configuration = load(config_file)
+    chosen = host_of(configuration, host)
+    with terminal.progress(wanted=True) as emit:
+        run = pipeline.look(
+            pipeline.Tools(
+                host=chosen, transport=_local_transport(), store=store_of(configuration), emit=emit
+            )
+        )
+    found = pipeline.chains(run, resource)
+    zone, width = terminal.local_zone(), terminal.width()
+    terminal.data("\n".join(render(chain, width=width, zone=zone) for chain in found))
+
+
+def resources(
+    *,
+    kind: Annotated[str | None, typer.Option(help="Only this kind, such as `image`.")] = None,
+    verdict: Annotated[str | None, typer.Option(help="Only this verdict, such as `candidate`.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only names or ids that match this glob.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", metavar="RUN", help="A stored run; newest if absent.")
+    ] = None,
+    config_file: ConfigOption = None,
+    host: HostOption = None,
+    shape: ShapeOption = Shape.TEXT,
+) -> None:
+    """List the resources of a stored run with their verdicts and reasons, biggest first."""
+    from hygiene_core.report.listing import listing, listing_text
+
+    configuration = load(config_file)
+    stored = store_of(configuration).load(host_of(configuration, host).name, run)
+    if shape is Shape.TEXT:
+        width = terminal.table_width()
+        terminal.data(listing_text(stored, kind=kind, verdict=verdict, name=name, width=width))
+    else:
+        show(listing(stored, kind=kind, verdict=verdict, name=name), shape)
+
+
+def demo(*, output: FormatOption = Format.TEXT, every: AllOption = False) -> None:
+    """Report on a recorded host, for people without an Engine at hand. Nothing is kept."""
+    from hygiene_core.transport.demo import DemoTransport, demo_host
+
+    terminal.message("This is a recorded demo host, not this machine.")
+    made = _look(demo_host(), None, transport=DemoTransport())
+    _end_report(made, output, FailOn.INCOMPLETE, every=every)
+
+
+def _local_transport() -> Transport:
+    from hygiene_core.transport.local import LocalTransport
+
+    return LocalTransport()
+
+
+def _import_duckdb() -> None:
+    from hygiene_core.evidence import duck
+
+    duck.load()
+
+
+def _look(
+    host: Host, store: EvidenceStore | None, *, transport: Transport | None = None, quiet: bool = False
+) -> Report:
+    from hygiene_core import pipeline
+
+    # A run makes many objects, keeps nearly all of them, and ends: collecting cycles would only cost time.
+    gc.disable()
+    with terminal.progress(wanted=not quiet) as emit:
+        run = pipeline.make_report(
+            pipeline.Tools(host=host, transport=transport or _local_transport(), store=store, emit=emit)
+        )
+    for note in run.recorded.notes if run.recorded and not quiet else ():
+        terminal.message(note)
+    return run.finished
+
+
+def _end_report(
+    made: Report, output: Format, fail_on: FailOn, *, every: bool = False, quiet: bool = False
+) -> NoReturn:
+    _print_report(made, output, every=every, quiet=quiet)
+    raise typer.Exit(_status(made, fail_on))
+
+
+def _print_report(made: Report, output: Format, *, every: bool, quiet: bool) -> None:
+    from hygiene_core.report import document, markdown, text
+
+    zone, most = terminal.local_zone(), None if every else text.CANDIDATES
+    if output is Format.JSON:
+        written = document.to_json(made)
+    elif output is Format.MARKDOWN:
+        written = markdown.render(made, resources=most, zone=zone)
+    elif quiet:
+        written = text.render_attention(made, width=terminal.width(), color=terminal.colour(), zone=zone)
+    else:
+        written = text.render(
+            made, width=terminal.width(), color=terminal.colour(), resources=most, zone=zone
+        )
+    terminal.data(written)
+    if made.host.engine_error:
+        told = [
+            made.sections["engine"].reason,
+            "The rest of the host was reported.",
+            made.host.engine_next_step,
+        ]
+        terminal.message(f"failed [{made.host.engine_error}]: {' '.join(filter(None, told))}")
+
+
+def _status(made: Report, fail_on: FailOn) -> int:
+    from hygiene_core.model.report import Status
+
+    if made.host.engine is None:
+        return EXIT_UNREACHABLE
+    if made.status is Status.INCOMPLETE:
+        return EXIT_INCOMPLETE
+    if made.status is Status.ATTENTION and fail_on is FailOn.ATTENTION:
+        return EXIT_ATTENTION
+    return EXIT_OK
