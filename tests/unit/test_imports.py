@@ -52,7 +52,7 @@ OWNERS = {
     "docker": {"host"},
     "psutil": {"host"},
     "asyncssh": {"transport/ssh.py"},
-    "duckdb": {"evidence/catalogue.py", "evidence/reader.py", "evidence/duck.py"},
+    "duckdb": {"evidence/catalogue.py", "evidence/reader.py", "evidence/duck.py", "evidence/witness.py"},
 }
 """Libraries that only one room may import."""
 
