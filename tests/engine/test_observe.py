@@ -167,8 +167,11 @@ def _clock() -> str:
     return f"{time.time():.9f}"
 
 
-def _state(host: LabHost) -> list[str]:
-    """What the Engine's own client lists, without the texts that only say how long ago something was."""
+def _state(host: LabHost) -> list[list[str]]:
+    """What the Engine's own client lists, without the texts that only say how long ago something was.
+
+    Sorted: of images of one second, 20.10 gives now this one first, now that.
+    """
     commands = (
         (
             "image",
@@ -183,4 +186,4 @@ def _state(host: LabHost) -> list[str]:
         ("volume", "ls", "--format", "{{.Name}} {{.Driver}}"),
         ("network", "ls", "--no-trunc", "--format", "{{.ID}} {{.Name}}"),
     )
-    return [host.docker(*command).stdout for command in commands]
+    return [sorted(host.docker(*command).stdout.splitlines()) for command in commands]
