@@ -102,7 +102,9 @@ def builder_names(builder: Builder) -> tuple[str, ...]:
 
     buildx names the first node of builder `b` `b0`. A node may carry any name, so all spellings protect.
     """
-    return node_names(builder.id)
+    # A node that is called like the Engine's own builder has its container's whole name for an id.
+    node = builder.id.removeprefix(BUILDER_PREFIX)
+    return node_names(builder.id) if node == builder.id else (builder.id, *node_names(node))
 
 
 def node_names(node: str) -> tuple[str, ...]:

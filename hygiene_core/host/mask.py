@@ -11,13 +11,13 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from hygiene_core.model.text import CUT, MASKED
+
 __all__ = ["MASKED", "MAX_TEXT", "mask_labels", "mask_text", "mask_value"]
 
-MASKED = "(masked)"
 MAX_TEXT = 4096
 """The longest text kept, in characters: labels of 64 kB exist."""
 
-_CUT = "… (cut)"
 _WINDOW = 2 * MAX_TEXT  # a secret that begins before the cut must be seen whole
 
 _WORD = (
@@ -119,7 +119,7 @@ def mask_text(text: str) -> str:
     """The text with secret-shaped values masked, cut after `MAX_TEXT` characters with a mark."""
     if len(text) <= MAX_TEXT:
         return _mask_short(text)
-    return _mask_short(text[:_WINDOW])[:MAX_TEXT] + _CUT
+    return _mask_short(text[:_WINDOW])[:MAX_TEXT] + CUT
 
 
 def mask_value(key: str, value: str) -> str:

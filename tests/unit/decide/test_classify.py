@@ -92,6 +92,7 @@ CASES = [
     ("label whose value was masked", volume("d", anonymous=True, labels={"a.key": "(masked)"}), (), policy(protect=Protect(labels=("a.key=keep",))), "protected", ["protect.label"]),
     ("label whose value was cut", volume("d", anonymous=True, labels={"a": "x… (cut)"}), (), policy(protect=Protect(labels=("a=*y",))), "protected", ["protect.label"]),
     ("builder whose name ends in digits", builder("odoo170"), (), policy(protect=Protect(builders=("odoo17",))), "protected", ["protect.policy"]),
+    ("builder called like the embedded one", builder("buildx_buildkit_embedded"), (), policy(protect=Protect(builders=("embedded",))), "protected", ["protect.policy"]),
     ("image by digest, protected by repository", image("x", tags=(), digests=("ghcr.io/a/warm@sha256:00",)), (), policy(protect=Protect(images=("ghcr.io/a/warm",))), "protected", ["protect.policy"]),
     ("label among others", image(labels={"other": "x", "keep": "y"}), (), policy(protect=Protect(labels=("keep",))), "protected", ["protect.label"]),
     ("volume without a place", volume("d", anonymous=True, id="a" * 64), (volume("e"), replace(volume("f"), mountpoint=None)), policy(), "candidate", ["release.anonymous_volume"]),
