@@ -5,6 +5,7 @@
 
 Both are made from the ledger and can be made again. Nothing here may fail a run: `publish` returns a warning.
 Measured: readers on the ingester's own file starve it; copies do not (94 of 94 writers went through).
+They are witnesses, too, of what the ledger held: see `witness.py`.
 """
 
 from __future__ import annotations
@@ -13,23 +14,35 @@ import os
 import shutil
 from collections.abc import Iterable
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from hygiene_core import __version__
 from hygiene_core.errors import EvidenceBroken, EvidenceUnreadable, UsageProblem
 from hygiene_core.evidence import duck, files
-from hygiene_core.evidence.ingest import Stored, Taken, after, script, take_all
+from hygiene_core.evidence.ingest import Stored, Taken, after, heads, script, take_all
 from hygiene_core.evidence.ledger import Head, Ledger
-from hygiene_core.evidence.segment import read_end
+from hygiene_core.evidence.witness import (
+    LOCK_WAIT_SECONDS,
+    PRIVATE,
+    PUBLISHED,
+    accept,
+    disowned,
+    forgotten,
+    keep,
+    standing,
+)
 
-__all__ = ["PUBLISHED", "SCHEMA_VERSION", "Publication", "bring_up_to_date", "export"]
+__all__ = [
+    "PUBLISHED",
+    "SCHEMA_VERSION",
+    "Publication",
+    "bring_up_to_date",
+    "export",
+]
 
-PUBLISHED = "evidence.duckdb"
-PRIVATE = "catalogue.duckdb"
 SCHEMA_VERSION = 1
 
-_LOCK_WAIT_SECONDS = 15.0
 _SPARE_BYTES = 8 * 2**20
 _PUBLISHED_MODE = 0o440
 
@@ -55,8 +68,8 @@ def bring_up_to_date(directory: Path, hosts: Iterable[str], *, anew: bool = Fals
 
     Args:
         directory: the state directory.
-        hosts: whose ledgers to take in.
-        anew: make the catalogue again from the ledgers, whatever it holds.
+        hosts: every host that has a ledger there.
+        anew: make the catalogue again from the ledgers, whatever it holds, and accept what they have lost.
     """
     names = tuple(hosts)
     try:
@@ -64,12 +77,15 @@ def bring_up_to_date(directory: Path, hosts: Iterable[str], *, anew: bool = Fals
     except ImportError as error:
         return _failed(_listed(directory, names), None, f"DuckDB cannot be loaded ({error})")
     try:
-        with files.locked(directory / ".ingest.lock", _LOCK_WAIT_SECONDS):
+        with files.locked(directory / ".ingest.lock", LOCK_WAIT_SECONDS):
             stored = _listed(directory, names)
             if too_full := _too_full(directory):
                 return _failed(stored, _heads_of(directory / PUBLISHED), too_full)
             taken = _ingest(directory, stored, anew=anew)
-            notes = _publish(directory, taken.heads, anew=anew)
+            notes = _publish(directory, stored, taken.heads, anew=anew)
+            if anew:
+                accept(directory)
+            taken.warnings += standing(directory, stored)
         return Publication(_pending(stored, taken.heads), taken.count, tuple(taken.warnings), notes)
     except files.LockBusy as busy:
         why = str(busy)
@@ -113,10 +129,14 @@ def _ingest(directory: Path, stored: Stored, *, anew: bool) -> Taken:
     if not anew and path.exists():
         try:
             with closing(duck.connect(path, read_only=False)) as connection:
-                held = _heads(connection)
-                why = _unusable(connection, stored, held)
+                held = heads(connection)
+                lost = list(disowned(held, stored))
+                another = [run.why for run in lost if not run.cut]
+                why = _unusable(connection) or next(iter(another), None)
+                # One that knows more than the ledger is the witness of it where it is.
                 if why is None:
                     return take_all(connection, stored, held)
+            keep(path, lost)
         except duckdb.Error as error:
             if duck.is_locked(error):
                 raise
@@ -152,34 +172,25 @@ def _remove(path: Path) -> None:
             name.unlink()
 
 
-def _unusable(connection: duck.Connection, stored: Stored, held: dict[str, Head]) -> str | None:
+def _unusable(connection: duck.Connection) -> str | None:
     """Why the catalogue has to be made again, or `None`."""
     row = connection.execute("SELECT schema_version FROM meta").fetchone()
     version = None if row is None else row[0]
     if version != SCHEMA_VERSION:
         return f"it has version {version} of the tables, not {SCHEMA_VERSION}"
-    for host, head in held.items():
-        for file in after(replace(head, seq=head.seq - 1), stored.get(host, []))[:1]:
-            if file.seq == head.seq and read_end(file.path)["chain"] != head.chain:
-                return f"run {head.seq} of {host} is another one in the ledger"
     return None
-
-
-def _heads(connection: duck.Connection) -> dict[str, Head]:
-    rows = connection.execute(
-        "SELECT host, max(seq), arg_max(run_id, seq), arg_max(chain, seq) FROM run GROUP BY host"
-    ).fetchall()
-    return {host: Head(seq, run_id, chain) for host, seq, run_id, chain in rows}
 
 
 # ---- the published copy
 
 
-def _publish(directory: Path, held: dict[str, Head], *, anew: bool) -> tuple[str, ...]:
+def _publish(directory: Path, stored: Stored, held: dict[str, Head], *, anew: bool) -> tuple[str, ...]:
     """Put a copy of the closed catalogue in place, if the published file has other heads than it holds."""
     source, target = directory / PRIVATE, directory / PUBLISHED
     if not anew and held == _heads_of(target):
         return ()
+    if not anew:
+        keep(target, forgotten(target, stored, held))
     fresh = target.with_name(f".{target.name}.new")
     with suppress(FileNotFoundError):
         fresh.unlink()
@@ -225,7 +236,7 @@ def export(directory: Path, hosts: Iterable[str], target: Path, kind: str) -> tu
     try:
         target.mkdir(parents=True, exist_ok=True)
         with (
-            files.locked(directory / ".ingest.lock", _LOCK_WAIT_SECONDS),
+            files.locked(directory / ".ingest.lock", LOCK_WAIT_SECONDS),
             closing(duck.connect(directory / PRIVATE, read_only=False)) as connection,
         ):
             return tuple(_copy_out(connection, name, target, kind, options) for name in _EXPORTED)
@@ -251,6 +262,6 @@ def _heads_of(path: Path) -> dict[str, Head] | None:
     try:
         with closing(duck.connect(path, read_only=True)) as connection:
             row = connection.execute("SELECT schema_version FROM meta").fetchone()
-            return _heads(connection) if row == (SCHEMA_VERSION,) else None
+            return heads(connection) if row == (SCHEMA_VERSION,) else None
     except duckdb.Error:
         return None

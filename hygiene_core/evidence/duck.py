@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Connection: TypeAlias = "duckdb.DuckDBPyConnection"
 """An open database, for annotations in modules that do not import DuckDB."""
 
-__all__ = ["READABLE_BY", "Connection", "connect", "is_locked", "load", "text_of"]
+__all__ = ["READABLE_BY", "Connection", "connect", "failures", "is_locked", "load", "text_of"]
 
 READABLE_BY = "v1.5.0"
 """The oldest DuckDB release that can open our files: the command-line client that people have today."""
@@ -34,6 +34,17 @@ _READER = {
 def load() -> None:
     """Import the library, for a thread that has time while another waits for something else."""
     import duckdb  # noqa: F401, PLC0415 - imported for its effect, later than this module
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """What DuckDB raises, for modules that do not import it.
+
+    Raises:
+        ImportError: it cannot be loaded.
+    """
+    import duckdb  # noqa: PLC0415 - as in `connect`
+
+    return (duckdb.Error,)
 
 
 def connect(path: Path, *, read_only: bool) -> Connection:

@@ -20,7 +20,7 @@ from hygiene_core.evidence.duck import Connection
 from hygiene_core.evidence.ledger import Head, LedgerFile
 from hygiene_core.evidence.verify import sound
 
-__all__ = ["Stored", "Taken", "after", "script", "take_all"]
+__all__ = ["Stored", "Taken", "after", "heads", "script", "take_all"]
 
 _BATCH_FILES = 400
 _BATCH_BYTES = 8 * 2**20  # compressed; about a tenth of what the lines take in memory
@@ -56,12 +56,13 @@ class Taken:
 def take_all(connection: Connection, stored: Stored, held: dict[str, Head]) -> Taken:
     """Take every segment after the heads that are held, in batches that commit whole."""
     taken = Taken(dict(held))
-    for host, listed in sorted(stored.items()):
+    for host in sorted({*stored, *held}):
+        listed = stored.get(host, [])
         head, last = held.get(host), listed[-1].seq if listed else 0
         if head and head.seq > last:
             # The catalogue is the witness of what was lost; it is not made again on its own.
             taken.warnings.append(
-                f"The ledger of {host} ends at run {last}, and run {head.seq} was recorded."
+                f"EVIDENCE_BROKEN: the ledger of {host} ends at run {last}, and run {head.seq} was recorded."
                 " See: hygiene evidence verify"
             )
             continue
@@ -166,6 +167,14 @@ def _stage(connection: Connection, host: str, batch: list[LedgerFile]) -> None:
 def after(head: Head | None, listed: list[LedgerFile]) -> list[LedgerFile]:
     """The files after a head; they are in order."""
     return listed if head is None else listed[bisect_right(listed, head.seq, key=itemgetter(0)) :]
+
+
+def heads(connection: Connection) -> dict[str, Head]:
+    """The newest run of each host in a database."""
+    rows = connection.execute(
+        "SELECT host, max(seq), arg_max(run_id, seq), arg_max(chain, seq) FROM run GROUP BY host"
+    ).fetchall()
+    return {host: Head(seq, run_id, chain) for host, seq, run_id, chain in rows}
 
 
 def script(name: str) -> str:

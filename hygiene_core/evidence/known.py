@@ -24,7 +24,7 @@ from hygiene_core.evidence.segment import read_end
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.report import Report
 
-__all__ = ["KnownIndex", "anchor", "load", "save"]
+__all__ = ["KnownIndex", "anchor", "anchors", "forget", "load", "rebuild", "save"]
 
 INDEX_VERSION = 2
 _MODE = 0o640
@@ -125,6 +125,17 @@ def anchor(directory: Path, host: str) -> Head | None:
         return Head(int(about["seq"]), str(about["run_id"]), str(about["chain"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def anchors(directory: Path) -> dict[str, Head]:
+    """The head that each stored index remembers, by host."""
+    told = {path.stem: anchor(directory, path.stem) for path in (directory / "known").glob("*.json")}
+    return {host: head for host, head in told.items() if head is not None}
+
+
+def forget(directory: Path, host: str) -> None:
+    """Remove the index of a host, if there is one; `OSError` if that fails."""
+    _path(directory, host).unlink(missing_ok=True)
 
 
 def lost_tail(host: str, told: Head, head: Head | None) -> EvidenceBroken:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hygiene_core.errors import EvidenceUnreadable, UnknownRun
-from hygiene_core.evidence import anchor, catalogue, files, known
+from hygiene_core.evidence import anchor, catalogue, files, known, witness
 from hygiene_core.evidence.ledger import Ledger, LedgerFile
 from hygiene_core.evidence.record import FULL_EVERY, Delta, replay, state_at
 from hygiene_core.evidence.verify import Verification, verify
@@ -143,16 +143,22 @@ class EvidenceStore:
         return _size_bytes(self.directory)
 
     def verify(self, host: str | None = None) -> dict[str, Verification]:
-        """Check every hash of the ledgers, and that none is shorter than its index remembers."""
-        return {
-            name: verify(self._ledger(name), known.anchor(self.directory, name))
-            for name in ([host] if host else self.hosts())
-        }
+        """Check every hash of the ledgers, and that each holds what its witnesses tell of.
+
+        Witnesses are the index of known resources and the DuckDB files; one that cannot be read is a note.
+        """
+        # They are asked before the ledgers are listed: a run that is recorded meanwhile does no harm.
+        index, databases = known.anchors(self.directory), witness.witnesses(self.directory)
+        found = {}
+        for name in [host] if host else sorted({*self.hosts(), *index, *databases.heads}):
+            told = (*databases.heads.get(name, ()), *([index[name]] if name in index else ()))
+            found[name] = replace(verify(self._ledger(name), *told), notes=databases.notes)
+        return found
 
     def rebuild(self) -> str:
         """Make the index of known resources and the DuckDB files anew from the ledger, as it is now.
 
-        A ledger that has lost its newest runs is accepted from here on. Returns what was done, in one line.
+        A ledger that has lost its newest runs, or all, is accepted from here on. Returns a line for a person.
 
         Raises:
             EvidenceBroken: a ledger cannot be read.
@@ -163,13 +169,9 @@ class EvidenceStore:
         for host in hosts:
             ledger = self._ledger(host)
             with ledger.locked():
-                index = known.rebuild(ledger)
-                if index.head is not None:
-                    try:
-                        known.save(self.directory, host, index)
-                    except OSError as error:
-                        raise files.unwritable(error, f"the index of {host}") from error
-                self._indexes[host] = index
+                self._remade(host, known.rebuild(ledger))
+        for host in known.anchors(self.directory).keys() - set(hosts):
+            self._remade(host, known.KnownIndex())
         made = catalogue.bring_up_to_date(self.directory, hosts, anew=True)
         if made.pending:
             raise EvidenceUnreadable(" ".join(made.warnings))
@@ -185,6 +187,16 @@ class EvidenceStore:
             EvidenceUnreadable: the evidence cannot be read, or the files cannot be written.
         """
         return catalogue.export(self.directory, self.hosts(), directory, kind)
+
+    def _remade(self, host: str, index: known.KnownIndex) -> None:
+        try:
+            if index.head is None:
+                known.forget(self.directory, host)
+            else:
+                known.save(self.directory, host, index)
+        except OSError as error:
+            raise files.unwritable(error, f"the index of {host}") from error
+        self._indexes[host] = index
 
     def _logged(self, line: str) -> tuple[str, ...]:
         """Write the anchor of a run; a note if that failed, because the run is recorded with or without."""

@@ -1,4 +1,4 @@
-"""Whether a ledger is what was written: every hash, every link of the chain, and an anchored head.
+"""Whether a ledger is what was written: every hash, every link of the chain, and every anchored head.
 
 The chain alone notices an edited value, a damaged byte, a torn file and a segment that is missing, swapped or
 doubled. It cannot notice that the newest segments are missing, or that all of it was written anew: for
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hygiene_core.errors import EvidenceBroken
@@ -23,7 +24,7 @@ class Verification:
     """The result for one host.
 
     `segments` counts those that are sound, from the first on. `head` is the newest of them. `problem` says in
-    plain words what is wrong with `first_bad_seq`.
+    plain words what is wrong with `first_bad_seq`. `notes` name the witnesses that could not be asked.
     """
 
     ok: bool
@@ -31,10 +32,15 @@ class Verification:
     head: Head | None
     first_bad_seq: int | None = None
     problem: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """The result for a person."""
+        return "; ".join((self._result, *self.notes))
+
+    @property
+    def _result(self) -> str:
         if self.ok and self.head is None:
             return "nothing is recorded"
         if self.ok and self.head:
@@ -43,8 +49,8 @@ class Verification:
         return f"broken at run {self.first_bad_seq}: {self.problem} ({before})"
 
 
-def verify(ledger: Ledger, expected: Head | None = None) -> Verification:
-    """Check every segment of a ledger, and that it still holds the `expected` head."""
+def verify(ledger: Ledger, *expected: Head) -> Verification:
+    """Check every segment of a ledger, and that it still holds every `expected` head."""
     head: Head | None = None
     count = 0
     for file in ledger.files():
@@ -60,10 +66,11 @@ def verify(ledger: Ledger, expected: Head | None = None) -> Verification:
         head = Head(file.seq, file.run_id, chain)
         count += 1
     last = head.seq if head else 0
-    if expected and expected.seq > last:
+    newest = max(expected, key=lambda told: told.seq, default=None)
+    if newest and newest.seq > last:
         problem = (
-            f"the newest {expected.seq - last} runs are missing;"
-            f" run {expected.seq} was recorded as {expected.run_id}"
+            f"the newest {newest.seq - last} runs are missing;"
+            f" run {newest.seq} was recorded as {newest.run_id}"
         )
         return Verification(ok=False, segments=count, head=head, first_bad_seq=last + 1, problem=problem)
     return Verification(ok=True, segments=count, head=head)
@@ -107,8 +114,8 @@ def _require_own(body: bytes, file: LedgerFile, host: str) -> None:
         raise EvidenceBroken(f"{file.path.name} is of run {told[1]} ({told[2]}) of host {told[0]!r}")
 
 
-def _require_expected(file: LedgerFile, chain: str, expected: Head | None) -> None:
-    if expected and file.seq == expected.seq and chain != expected.chain:
+def _require_expected(file: LedgerFile, chain: str, expected: Iterable[Head]) -> None:
+    if any(told.seq == file.seq and told.chain != chain for told in expected):
         raise EvidenceBroken(
             f"{file.path.name} is sound in itself, yet it is not what was anchored as run {file.seq}"
         )

@@ -317,7 +317,8 @@ def test_a_catalogue_that_knows_more_than_the_ledger_is_kept_as_witness(store):
         file.path.unlink()
     found = store.publish()
     assert found.warning == (
-        f"The ledger of {HOST} ends at run 3, and run 5 was recorded. See: hygiene evidence verify"
+        f"EVIDENCE_BROKEN: the ledger of {HOST} ends at run 3, and run 5 was recorded."
+        " See: hygiene evidence verify"
     )
     assert rows(store, "SELECT max(seq) FROM run") == [(5,)]
     store.rebuild()
@@ -330,7 +331,10 @@ def test_a_ledger_that_was_replaced_is_taken_anew(store, tmp_path):
     record(other, *(replace(made, run_id=f"other-{made.run_id}") for made in HISTORY))
     (store.directory / "ledger").rename(tmp_path / "old")
     (other.directory / "ledger").rename(store.directory / "ledger")
-    assert "run 5 of chris-testing is another one in the ledger" in store.publish().warning
+    warning = store.publish().warning
+    assert "run 5 of chris-testing is another one in the ledger" in warning
+    assert "EVIDENCE_BROKEN" in warning
+    assert "hygiene evidence verify" in warning
     assert rows(store, "SELECT run_id FROM run WHERE seq = 1") == [("other-run-0001",)]
     assert known.load(store.directory, Ledger(store.directory, HOST)).head.run_id == "other-run-0005"
 

@@ -274,7 +274,7 @@ def test_rows_that_duckdb_lost_with_its_log_come_from_the_ledger_again(store):
         "from hygiene_core.evidence import catalogue, ingest\n"
         "directory = Path(sys.argv[1]); file = catalogue.Ledger(directory, 'chris-testing').files()[1]\n"
         "connection = catalogue.duck.connect(directory / catalogue.PRIVATE, read_only=False)\n"
-        "head = catalogue._heads(connection)['chris-testing']\n"
+        "head = catalogue.heads(connection)['chris-testing']\n"
         "ingest._take(connection, 'chris-testing', [file], head)\n"
         "os._exit(9)"
     )
@@ -318,7 +318,7 @@ def test_a_full_disk_while_publishing_is_a_warning(store, monkeypatch):
 
 def test_another_process_that_ingests_is_waited_for_and_then_told(store, monkeypatch):
     record(store, run(1, A))
-    monkeypatch.setattr("hygiene_core.evidence.catalogue._LOCK_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("hygiene_core.evidence.catalogue.LOCK_WAIT_SECONDS", 0.05)
     with files.locked(store.directory / ".ingest.lock", 0):
         found = store.publish()
     assert found.pending_segments == 1
