@@ -71,7 +71,7 @@ def remember(observation: Observation, context: Context) -> Memory:
         entries=entries,
         last_run_at=now,
         last_sequence=memory.last_sequence,
-        engine_id=memory.engine_id if engine is None else engine.id,
+        engine_id=(engine.id if engine else None) or memory.engine_id,
     )
 
 

@@ -135,3 +135,5 @@ def test_memory_knows_its_engine():
     seen = observation()
     assert after(seen).engine_id == seen.engine.id
     assert after(replace(seen, engine=None), Memory(engine_id="e")).engine_id == "e"
+    nameless = replace(seen, engine=replace(seen.engine, id=None))
+    assert after(nameless, Memory(engine_id="e")).engine_id == "e"
