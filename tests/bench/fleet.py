@@ -8,6 +8,7 @@ the store itself as well and compares the files byte for byte.
 
 from __future__ import annotations
 
+import json
 import random
 import uuid
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ REPLACED, CHANGED = 20, 80
 """Of the 2,000 resources of a run, 20 are new, and 80 are not as they were: 5 % together."""
 
 _VERIFIED_RUNS = FULL_EVERY + 3
+_STEP = timedelta(days=1) / PER_DAY
 _START = testing.NOW - timedelta(days=3 * 365)
 _KINDS = (Kind.IMAGE, Kind.IMAGE, Kind.VOLUME, Kind.BUILD_CACHE, Kind.BUILD_CACHE, Kind.CONTAINER)
 _VERDICTS = (Verdict.IN_USE, Verdict.RETAINED, Verdict.CANDIDATE)
@@ -121,7 +123,13 @@ class _Moment:
 
     def lines(self, *, full: bool) -> Iterator[bytes]:
         """What the store would write of it."""
-        yield b'{"k":"doc",' + encode(report_adapter(), self.document())[1:]
+        document = self.document()
+        line = b'{"k":"doc",' + encode(report_adapter(), document)[1:]
+        if full and self.number and document.host.engine:
+            last = (document.ended_at - _STEP).isoformat().replace("+00:00", "Z")
+            before = {"last_run_at": last, "engine_id": document.host.engine.id}
+            line = line[:-1] + b',"before":' + json.dumps(before, separators=(",", ":")).encode() + b"}"
+        yield line
         for key in sorted(self.rows if full else self.changed):
             yield self.rows[key][1]
         for kind, name in sorted(self.gone):
@@ -150,7 +158,7 @@ class _Host:
     def moments(self, runs: int) -> Iterator[_Moment]:
         """The first `runs` runs."""
         for number in range(runs):
-            at = _START + timedelta(days=1) / PER_DAY * number
+            at = _START + _STEP * number
             gone, changed = [], []
             if number:
                 keys = list(self.rows)
