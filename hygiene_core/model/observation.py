@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Kind, Volume
+from hygiene_core.model.resource import (
+    BuildCacheRecord,
+    Builder,
+    Container,
+    Image,
+    Kind,
+    RunnerWorkdir,
+    Volume,
+)
 
 __all__ = [
     "SECTION_OF_KIND",
@@ -20,6 +28,7 @@ __all__ = [
     "Filesystem",
     "HostIdentity",
     "Observation",
+    "Runner",
     "Section",
     "SectionName",
 ]
@@ -48,6 +57,7 @@ class SectionName(StrEnum):
     VOLUMES = "volumes"
     BUILD_CACHE = "build_cache"
     BUILDERS = "builders"
+    RUNNERS = "runners"
 
 
 SECTION_OF_KIND: dict[Kind, SectionName] = {
@@ -56,6 +66,7 @@ SECTION_OF_KIND: dict[Kind, SectionName] = {
     Kind.VOLUME: SectionName.VOLUMES,
     Kind.BUILD_CACHE: SectionName.BUILD_CACHE,
     Kind.BUILDER: SectionName.BUILDERS,
+    Kind.RUNNER_WORKDIR: SectionName.RUNNERS,
 }
 """The section that has to be complete before an absent resource of a kind is gone, not unseen."""
 
@@ -133,6 +144,26 @@ class Filesystem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """One GitHub Actions runner, as its directory and the process table tell.
+
+    `name` is the configured root's, `agent_name`, `url` and `work_folder` are read from `.runner`; `unit` from
+    `.service`. `listening` and `busy` say whether a `Runner.Listener` and a `Runner.Worker` of this directory
+    run now; `None` where the processes could not be seen.
+    """
+
+    name: str
+    path: str
+    agent_name: str | None = None
+    url: str | None = None
+    work_folder: str | None = None
+    unit: str | None = None
+    version: str | None = None
+    listening: bool | None = None
+    busy: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFigure:
     """The Engine's own figure for a class, beside ours. `name` is the field it was read from."""
 
@@ -159,6 +190,8 @@ class Observation:
     volumes: tuple[Volume, ...] = ()
     build_cache: tuple[BuildCacheRecord, ...] = ()
     builders: tuple[Builder, ...] = ()
+    runners: tuple[Runner, ...] = ()
+    runner_workdirs: tuple[RunnerWorkdir, ...] = ()
     engine_figures: dict[str, EngineFigure] = field(default_factory=dict)
     sections: dict[SectionName, Section] = field(default_factory=dict)
     engine_error: str | None = None

@@ -21,6 +21,7 @@ __all__ = [
     "Labels",
     "Mount",
     "Resource",
+    "RunnerWorkdir",
     "Volume",
 ]
 
@@ -203,4 +204,36 @@ class Builder:
         return (self.id,)
 
 
-Resource: TypeAlias = Image | Container | Volume | BuildCacheRecord | Builder
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerWorkdir:
+    """One directory of a GitHub Actions runner: a checkout under `_work`, or a directory the runner keeps.
+
+    `id` is `<root>/<path below it>`, such as `lane-1/_work/odoo-docker`. `size_bytes` counts the blocks that are
+    allocated, `apparent_bytes` the lengths of the files; a file with several names counts once. `changed_at`
+    is the newest change of anything inside. Symbolic links are not followed, other filesystems not entered.
+    `whole` is false where something inside could not be read: the figures are then lower bounds.
+    """
+
+    kind: Literal[Kind.RUNNER_WORKDIR] = Kind.RUNNER_WORKDIR
+    id: str
+    runner: str
+    role: Literal["checkout", "tools", "actions", "temporary", "update", "diagnostics"]
+    path: str
+    size_bytes: int | None = None
+    apparent_bytes: int | None = None
+    entries: int | None = None
+    changed_at: datetime | None = None
+    whole: bool = True
+
+    @property
+    def name(self) -> str:
+        """What it is called, which is also its id."""
+        return self.id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The one name it has."""
+        return (self.id,)
+
+
+Resource: TypeAlias = Image | Container | Volume | BuildCacheRecord | Builder | RunnerWorkdir
