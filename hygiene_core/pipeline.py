@@ -44,6 +44,7 @@ _WITH_RESOURCES = (
     SectionName.VOLUMES,
     SectionName.BUILD_CACHE,
     SectionName.BUILDERS,
+    SectionName.RUNNERS,
 )
 
 
@@ -159,6 +160,7 @@ def _observe(run: Run, tools: Tools) -> Run:
         data_root=host.data_root,
         state_directory=str(tools.store.directory) if tools.store else None,
         roots={f"runner_root:{root.name}": root.path for root in host.policy.runner_roots},
+        runner_roots={root.name: root.path for root in host.policy.runner_roots},
         deadlines=host.deadlines,
         known_layers={
             key[1]: known.layers
@@ -197,6 +199,7 @@ def _classify(run: Run, tools: Tools) -> Run:
         summary=summary,
         sections={name.value: section for name, section in observation.sections.items()},
         filesystems=observation.filesystems,
+        runners=observation.runners,
         resources=judged,
     )
     return replace(run, memory=context.memory, context=context, report=report)

@@ -23,6 +23,7 @@ from hygiene_core.model.observation import (
     Filesystem,
     HostIdentity,
     Observation,
+    Runner,
     Section,
     SectionName,
 )
@@ -36,7 +37,16 @@ from hygiene_core.model.report import (
     Status,
     Summary,
 )
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Kind, Resource, Volume
+from hygiene_core.model.resource import (
+    BuildCacheRecord,
+    Builder,
+    Container,
+    Image,
+    Kind,
+    Resource,
+    RunnerWorkdir,
+    Volume,
+)
 
 __all__ = [
     "GIB",
@@ -54,8 +64,10 @@ __all__ = [
     "judged",
     "observation",
     "report",
+    "runner",
     "section",
     "volume",
+    "workdir",
 ]
 
 MIB = 2**20
@@ -164,6 +176,35 @@ def builder(name: str = "odoo-docker-chris-testing0", **fields: Any) -> Builder:
     return Builder(**made | fields)
 
 
+def runner(name: str = "lane-1", **fields: Any) -> Runner:
+    """A runner that waits for a job; `busy=True` for one that has it."""
+    made: dict[str, Any] = {
+        "name": name,
+        "path": f"/srv/{name}",
+        "agent_name": f"chris-testing-{name}",
+        "url": "https://github.com/example",
+        "work_folder": "_work",
+        "listening": True,
+        "busy": False,
+    }
+    return Runner(**made | fields)
+
+
+def workdir(name: str = "lane-1/_work/odoo-docker", **fields: Any) -> RunnerWorkdir:
+    """A checkout of the runner `lane-1`, last changed two days ago."""
+    made: dict[str, Any] = {
+        "id": name,
+        "runner": name.partition("/")[0],
+        "role": "checkout",
+        "path": f"/srv/{name}",
+        "size_bytes": 2 * GIB,
+        "apparent_bytes": 2 * GIB - MIB,
+        "entries": 40_000,
+        "changed_at": NOW - timedelta(days=2),
+    }
+    return RunnerWorkdir(**made | fields)
+
+
 def engine(**fields: Any) -> EngineIdentity:
     """A Docker Engine 26.1 with a proven data root."""
     made: dict[str, Any] = {
@@ -215,7 +256,8 @@ def section(name: SectionName | str, availability: Availability | str = "complet
 
 
 def _sections(partial: Mapping[str, str], unavailable: Mapping[str, str]) -> dict[SectionName, Section]:
-    made = {name: section(name) for name in SectionName}
+    # Runners are asked only where the configuration names some.
+    made = {name: section(name) for name in SectionName if name is not SectionName.RUNNERS}
     for availability, named in ((Availability.PARTIAL, partial), (Availability.UNAVAILABLE, unavailable)):
         for name, reason in named.items():
             made[SectionName(name)] = section(name, availability, reason=reason)
@@ -223,14 +265,14 @@ def _sections(partial: Mapping[str, str], unavailable: Mapping[str, str]) -> dic
 
 
 def observation(
-    *resources: Resource,
+    *resources: Resource | Runner,
     partial: Mapping[str, str] | None = None,
     unavailable: Mapping[str, str] | None = None,
     **fields: Any,
 ) -> Observation:
-    """What a pass saw: the resources by class, every section complete but those named with their reason."""
+    """What a pass saw, by class; every section complete but those named with their reason."""
 
-    def of(kind: type[Resource]) -> tuple[Any, ...]:
+    def of(kind: type[Resource | Runner]) -> tuple[Any, ...]:
         return tuple(found for found in resources if isinstance(found, kind))
 
     made: dict[str, Any] = {
@@ -244,8 +286,12 @@ def observation(
         "volumes": of(Volume),
         "build_cache": of(BuildCacheRecord),
         "builders": of(Builder),
+        "runners": of(Runner),
+        "runner_workdirs": of(RunnerWorkdir),
         "sections": _sections(partial or {}, unavailable or {}),
     }
+    if made["runners"] or made["runner_workdirs"]:
+        made["sections"].setdefault(SectionName.RUNNERS, section(SectionName.RUNNERS))
     return Observation(**made | fields)
 
 

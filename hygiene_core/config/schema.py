@@ -152,6 +152,7 @@ class DeadlinesTable(_Table):
     containers: Deadline = _span("30s", "The containers and what they mount.")
     volumes: Deadline = _span("120s", "The volumes; the Engine walks their files.")
     build_cache: Deadline = _span("60s", "The records of the build cache.")
+    runners: Deadline = _span("120s", "The directories of the runners; every file is looked at.")
 
 
 class HostTable(_Table):

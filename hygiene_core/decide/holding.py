@@ -15,7 +15,16 @@ from hygiene_core.decide.rule import Rule
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.observation import SectionName
 from hygiene_core.model.policy import first_match
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Kind, Resource, Volume
+from hygiene_core.model.resource import (
+    BuildCacheRecord,
+    Builder,
+    Container,
+    Image,
+    Kind,
+    Resource,
+    RunnerWorkdir,
+    Volume,
+)
 from hygiene_core.model.text import CUT, MASKED
 
 __all__ = [
@@ -36,6 +45,7 @@ CONTAINER = frozenset({Kind.CONTAINER})
 VOLUME = frozenset({Kind.VOLUME})
 BUILD_CACHE = frozenset({Kind.BUILD_CACHE})
 BUILDER = frozenset({Kind.BUILDER})
+WORKDIR = frozenset({Kind.RUNNER_WORKDIR})
 LABELLED = IMAGE | CONTAINER | VOLUME
 AGED = LABELLED | BUILDER
 
@@ -45,6 +55,7 @@ _NEEDED_SECTIONS: dict[Kind, tuple[SectionName, ...]] = {
     Kind.VOLUME: (SectionName.CONTAINERS, SectionName.VOLUMES, SectionName.BUILDERS),
     Kind.BUILD_CACHE: (SectionName.BUILD_CACHE,),
     Kind.BUILDER: (SectionName.CONTAINERS, SectionName.VOLUMES, SectionName.BUILDERS),
+    Kind.RUNNER_WORKDIR: (SectionName.RUNNERS,),
 }
 
 
@@ -119,6 +130,15 @@ def _protected_part(resource: Builder, context: Context) -> str | None:
 
 def _embedded_builder(resource: Builder, _context: Context) -> str | None:
     return "it is a part of the Engine" if resource.driver == "embedded" else None
+
+
+def _runner_update(resource: RunnerWorkdir, _context: Context) -> str | None:
+    return "the runner updates itself through it" if resource.role == "update" else None
+
+
+def _job_runs(resource: RunnerWorkdir, context: Context) -> str | None:
+    runner = context.relations.runners.get(resource.runner)
+    return f"the runner {resource.runner} runs a job" if runner is not None and runner.busy else None
 
 
 def _used_by_container(resource: Image, context: Context) -> str | None:
@@ -213,6 +233,13 @@ def _record_unmeasured(resource: BuildCacheRecord, _context: Context) -> str | N
     return "neither a use nor a creation time is known" if age_reference(resource) is None else None
 
 
+def _runner_unseen(resource: RunnerWorkdir, context: Context) -> str | None:
+    runner = context.relations.runners.get(resource.runner)
+    if runner is None or runner.busy is None:
+        return f"whether the runner {resource.runner} runs a job could not be seen"
+    return None
+
+
 def is_protected(resource: Resource, context: Context) -> bool:
     """Whether any no-touch rule holds the resource."""
     return any(
@@ -257,6 +284,7 @@ PROTECTED_RULES = (
         _protected_part,
     ),
     Rule("protect.embedded_builder", _P, BUILDER, "Is it the Engine's own?", "GET /info", _embedded_builder),
+    Rule("protect.runner_update", _P, WORKDIR, "Is it the runner's own?", "runner directory", _runner_update),
 )
 
 IN_USE_RULES = (
@@ -290,18 +318,19 @@ IN_USE_RULES = (
     Rule(
         "use.builder_active", _U, BUILDER, "Is its container active?", "GET /containers/json", _builder_active
     ),
+    Rule("use.job", _U, WORKDIR, "Does its runner run a job?", "process table", _job_runs),
 )
 
 UNKNOWN_RULES = (
     Rule(
         "unknown.section",
         _X,
-        AGED | BUILD_CACHE,
+        AGED | BUILD_CACHE | WORKDIR,
         "Is the evidence to judge it missing?",
         "sections of the observation",
         incomplete,
     ),
-    Rule("unknown.clock", _X, AGED | BUILD_CACHE, "Is the clock in doubt?", "ledger", _clock),
+    Rule("unknown.clock", _X, AGED | BUILD_CACHE | WORKDIR, "Is the clock in doubt?", "ledger", _clock),
     Rule("unknown.memory", _X, AGED, "Is its history missing?", "known resources", _not_remembered),
     Rule("unknown.state", _X, CONTAINER, "Is its state a new word?", "GET /containers/json", _odd_state),
     Rule(
@@ -327,6 +356,14 @@ UNKNOWN_RULES = (
         "May a container mount it by a name that it has lost?",
         "Mounts of GET /containers/json",
         _image_mounts,
+    ),
+    Rule(
+        "unknown.runner",
+        _X,
+        WORKDIR,
+        "Is it not known whether its runner runs a job?",
+        "process table",
+        _runner_unseen,
     ),
     Rule(
         "unknown.record",

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hygiene_core.model.observation import Observation
+from hygiene_core.model.observation import Observation, Runner
 from hygiene_core.model.policy import Protect, first_match
 from hygiene_core.model.resource import Builder, Container, Image, Volume
 
@@ -51,6 +51,7 @@ class Relations:
     image_mounts: tuple[str, ...]
     volumes: dict[str, Volume]
     containers: dict[str, Container]
+    runners: dict[str, Runner]
 
 
 def relate(observation: Observation, protect: Protect) -> Relations:
@@ -94,6 +95,7 @@ def relate(observation: Observation, protect: Protect) -> Relations:
         ),
         volumes={volume.id: volume for volume in observation.volumes},
         containers={container.id: container for container in observation.containers},
+        runners={runner.name: runner for runner in observation.runners},
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from hygiene_core.decide.cache import UNTOUCHED_TYPES, age_reference
 from hygiene_core.decide.context import Context, stamp
-from hygiene_core.decide.holding import AGED, BUILD_CACHE, BUILDER, CONTAINER, IMAGE, VOLUME
+from hygiene_core.decide.holding import AGED, BUILD_CACHE, BUILDER, CONTAINER, IMAGE, VOLUME, WORKDIR
 from hygiene_core.decide.rule import Rule
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Resource, Volume
@@ -176,7 +176,7 @@ RETAINED_RULES = (
         "GET /containers/json",
         _live_builder,
     ),
-    Rule("keep.no_rule", _R, AGED, "Is there no rule for it?", "hygiene.toml", _no_rule),
+    Rule("keep.no_rule", _R, AGED | WORKDIR, "Is there no rule for it?", "hygiene.toml", _no_rule),
     Rule("cache.shared", _R, BUILD_CACHE, "Is it shared with an image?", "GET /system/df", _record_shared),
     Rule("cache.internal", _R, BUILD_CACHE, "Is it BuildKit's own?", "GET /system/df", _record_internal),
     Rule("cache.no_budget", _R, BUILD_CACHE, "Is there no budget?", "hygiene.toml", _record_no_budget),

@@ -25,6 +25,7 @@ def resources_of(observation: Observation) -> Iterable[Resource]:
     yield from observation.volumes
     yield from observation.build_cache
     yield from observation.builders
+    yield from observation.runner_workdirs
 
 
 def gather(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Context:

@@ -38,7 +38,7 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
     return Summary(
         free_disk_bytes=None if root is None else root.free_bytes,
         docker_reclaimable_bytes=_total(summary.reclaimable_bytes for summary in classes.values()),
-        runner_workdir_bytes=None,
+        runner_workdir_bytes=_workdir_bytes(observation),
         orphan_buildkit_containers=_count(observation, orphan_containers(observation, context)),
         orphan_buildkit_volumes=_count(observation, orphan_volumes(observation, context)),
         candidate_bytes=_candidate_bytes(observation, judged, context.sizes),
@@ -46,6 +46,16 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
         warm_images=_warm_images(observation, context.policy),
         classes=classes,
     )
+
+
+def _workdir_bytes(observation: Observation) -> int | None:
+    """What the runners' directories hold: a lower bound where their section is partial."""
+    known = [one.size_bytes for one in observation.runner_workdirs if one.size_bytes is not None]
+    if known or (
+        observation.runners and observation.availability(SectionName.RUNNERS) is Availability.COMPLETE
+    ):
+        return sum(known)
+    return None
 
 
 def data_root(observation: Observation) -> Filesystem | None:

@@ -147,9 +147,9 @@ class Filesystem:
 class Runner:
     """One GitHub Actions runner, as its directory and the process table tell.
 
-    `name` is the configured root's, `agent_name`, `url` and `work_folder` are read from `.runner`; `unit` from
-    `.service`. `listening` and `busy` say whether a `Runner.Listener` and a `Runner.Worker` of this directory
-    run now; `None` where the processes could not be seen.
+    `name` is the configured root's, `agent_name`, `url` and `work_folder` are read from `.runner`; `unit` is
+    read from `.service`. `listening` and `busy` say whether a `Runner.Listener` and a `Runner.Worker` of this
+    directory run now; `None` where the processes could not be seen.
     """
 
     name: str

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hygiene_core.model.judgement import Judged
-from hygiene_core.model.observation import EngineFigure, EngineIdentity, Filesystem, Section
+from hygiene_core.model.observation import EngineFigure, EngineIdentity, Filesystem, Runner, Section
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -149,4 +149,5 @@ class Report:
     summary: Summary
     sections: dict[str, Section]
     filesystems: tuple[Filesystem, ...]
+    runners: tuple[Runner, ...] = ()
     resources: tuple[Judged, ...]

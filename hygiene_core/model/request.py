@@ -26,7 +26,8 @@ class ObserveRequest:
 
     `docker_socket` is a filesystem path. `data_root` maps the Engine's data root into this process's view,
     `None` to use the path that the Engine names. `state_directory` and `roots` (role to path) are measured
-    as filesystems. `runner_roots` (name to path) are where runners are installed. `known_layers` holds the layers of images inspected earlier, by image id.
+    as filesystems. `runner_roots` (name to path) are where runners are installed. `known_layers` holds the
+    layers of images inspected earlier, by image id.
     """
 
     docker_socket: str

@@ -208,10 +208,10 @@ class Builder:
 class RunnerWorkdir:
     """One directory of a GitHub Actions runner: a checkout under `_work`, or a directory the runner keeps.
 
-    `id` is `<root>/<path below it>`, such as `lane-1/_work/odoo-docker`. `size_bytes` counts the blocks that are
-    allocated, `apparent_bytes` the lengths of the files; a file with several names counts once. `changed_at`
-    is the newest change of anything inside. Symbolic links are not followed, other filesystems not entered.
-    `whole` is false where something inside could not be read: the figures are then lower bounds.
+    `id` is `<root>/<path below it>`, such as `lane-1/_work/odoo-docker`. `size_bytes` counts the blocks that
+    are allocated, `apparent_bytes` the lengths of the files; a file with several names counts once.
+    `changed_at` is the newest change of anything inside. Symbolic links are not followed, other filesystems
+    not entered. `whole` is false where something inside could not be read: the figures are then lower bounds.
     """
 
     kind: Literal[Kind.RUNNER_WORKDIR] = Kind.RUNNER_WORKDIR

@@ -30,6 +30,7 @@ from hygiene_core.report.figures import (
     warm,
     words,
 )
+from hygiene_core.report.runners import runner_rows, workdir_total
 
 __all__ = ["CANDIDATES", "markdown_cell", "markdown_text", "render"]
 
@@ -93,6 +94,7 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         _disk(report),
         _classes(report),
         _warm(report),
+        _runners(report),
         _candidates(report, resources),
         _foot(report),
     ]
@@ -184,7 +186,7 @@ def _classes(report: Report) -> list[str]:
         f"- Reclaimable in all: {reclaimable_in_all(report)}",
         f"- Orphan BuildKit containers: {count(summary.orphan_buildkit_containers)}",
         f"- Orphan BuildKit state volumes: {count(summary.orphan_buildkit_volumes)}",
-        f"- Runner work directories: {size(summary.runner_workdir_bytes)}",
+        f"- Runner work directories: {workdir_total(report)}",
     ]
 
 
@@ -208,6 +210,14 @@ def _warm(report: Report) -> list[str]:
         return []
     lines = ["### Kept warm", "", *_table("What Name State Details", rows)]
     return [*lines, "", f"And {more:,} more, all as they should be."] if more else lines
+
+
+def _runners(report: Report) -> list[str]:
+    rows = [
+        [markdown_cell(row.name), markdown_cell(row.agent), row.state, row.held, row.changed]
+        for row in runner_rows(report)
+    ]
+    return ["### Runners", "", *_table("Runner Agent State >Holds >Changed", rows)] if rows else []
 
 
 def _candidates(report: Report, most: int | None) -> list[str]:

@@ -34,6 +34,7 @@ from hygiene_core.report.figures import (
     words,
 )
 from hygiene_core.report.layout import Column, Ink, Painted, table, wrap
+from hygiene_core.report.runners import runner_rows, workdir_total
 
 __all__ = ["CANDIDATES", "render", "render_attention"]
 
@@ -89,6 +90,7 @@ def render(
         _disk(page),
         _classes(page),
         _warm(page),
+        _runners(page),
         _resources(page, resources),
         _foot(page),
     ]
@@ -234,7 +236,7 @@ def _classes(page: _Page) -> list[str]:
         "reclaimable in all": reclaimable_in_all(page.report),
         "orphan BuildKit containers": count(summary.orphan_buildkit_containers),
         "orphan BuildKit state volumes": count(summary.orphan_buildkit_volumes),
-        "runner work directories": size(summary.runner_workdir_bytes),
+        "runner work directories": workdir_total(page.report),
     }
     for name, figure in told.items():
         lines += wrap(figure, page.width, first=f"{_INDENT}{name:<31}")
@@ -266,6 +268,16 @@ def _warm(page: _Page) -> list[str]:
     columns = (Column(""), *[Column("", flexible=True)] * 3)
     lines = [page.head("Kept warm"), *table(columns, rows, page.width, page.ink)]
     return [*lines, f"{_INDENT}and {more:,} more, all as they should be"] if more else lines
+
+
+def _runners(page: _Page) -> list[str]:
+    rows: list[list[str | Painted]] = [
+        [plain(row.name, _NAME_LIMIT), plain(row.agent, _NAME_LIMIT), row.state, row.held, row.changed]
+        for row in runner_rows(page.report)
+    ]
+    columns = [Column("RUNNER", flexible=True), Column("AGENT", flexible=True), Column("STATE")]
+    columns += [Column("HOLDS", right=True), Column("CHANGED", right=True)]
+    return [page.head("Runners"), *table(columns, rows, page.width, page.ink)] if rows else []
 
 
 def _resources(page: _Page, most: int | None) -> list[str]:

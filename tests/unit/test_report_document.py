@@ -24,7 +24,7 @@ REGENERATE = (
 )
 TOP_LEVEL = (
     *("schema_version", "run_id", "mode", "tool_version", "started_at", "ended_at", "host", "status"),
-    *("policy", "findings", "summary", "sections", "filesystems", "resources"),
+    *("policy", "findings", "summary", "sections", "filesystems", "runners", "resources"),
 )
 SUMMARY = (
     *("free_disk_bytes", "docker_reclaimable_bytes", "runner_workdir_bytes", "orphan_buildkit_containers"),
@@ -150,6 +150,7 @@ HEADINGS = {
     "SectionName": "sections",
     "Availability": "availability",
     "Filesystem": "filesystems",
+    "Runner": "runners",
     "Judged": "resources",
     "Kind": "kind",
     "Verdict": "verdict",
@@ -160,6 +161,7 @@ HEADINGS = {
     "Volume": "facts of a volume",
     "BuildCacheRecord": "facts of a build-cache record",
     "Builder": "facts of a builder",
+    "RunnerWorkdir": "facts of a runner's directory",
 }
 """Which heading of the reference describes which part of the schema."""
 

@@ -16,7 +16,18 @@ from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.policy import Ages, Policy, Protect
 from hygiene_core.model.resource import Mount
-from hygiene_core.testing import GIB, MIB, NOW, builder, cache_record, image, observation, volume
+from hygiene_core.testing import (
+    GIB,
+    MIB,
+    NOW,
+    builder,
+    cache_record,
+    image,
+    observation,
+    runner,
+    volume,
+    workdir,
+)
 from tests.unit.decide.judging import (
     ALL_AGES,
     BUDGET,
@@ -122,6 +133,11 @@ CASES = [
     ("stopped, no rule", container(state="created"), (), policy(ages=GRACE_ONLY), "retained", ["keep.no_rule"]),
     ("stopped container of a builder", STOPPED_BUILDER_CONTAINER, (STOPPED_BUILDER,), policy(ages=replace(ALL_AGES, orphan_builder=None)), "retained", ["keep.no_rule"]),
     ("anonymous and idle", volume(anonymous=True), (), policy(), "candidate", ["release.anonymous_volume"]),
+    ("the runner's own update", workdir("lane-1/_work/_update", role="update"), (runner(busy=True),), policy(), "protected", ["protect.runner_update"]),
+    ("work directory while a job runs", workdir(), (runner(busy=True),), policy(), "in_use", ["use.job"]),
+    ("work directory of a runner that could not be seen", workdir(), (runner(busy=None),), policy(), "unknown", ["unknown.runner"]),
+    ("work directory of no runner", workdir(), (), policy(), "unknown", ["unknown.runner"]),
+    ("work directory of an idle runner", workdir(), (runner(),), policy(), "retained", ["keep.no_rule"]),
     ("named and idle", volume("data"), (), policy(), "retained", ["keep.named_volume", "keep.no_rule"]),
     ("leaked state volume", LEAKED_VOLUME, (LEAKED,), policy(), "candidate", ["release.leaked_state"]),
     ("what is left of a builder", LEAKED, (LEAKED_VOLUME,), policy(), "candidate", ["release.leaked_state"]),

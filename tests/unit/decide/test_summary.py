@@ -20,7 +20,9 @@ from hygiene_core.testing import (
     filesystem,
     image,
     observation,
+    runner,
     volume,
+    workdir,
 )
 from tests.unit.decide.judging import BUDGET, WEEK, container, context_of, policy
 
@@ -36,6 +38,20 @@ def summary_of(seen, rules=None):
 
 def figures(one):
     return one.count, one.active_count, one.size_bytes, one.reclaimable_bytes
+
+
+@pytest.mark.parametrize(
+    ("found", "lost", "total"),
+    [
+        ((), {}, None),
+        ((runner(),), {}, 0),
+        ((runner(),), {"runners": "a root is not there"}, None),
+        ((runner(), workdir(), workdir("lane-1/_work/b", size_bytes=None)), {}, 2 * GIB),
+        ((runner(), workdir(), workdir("lane-1/_work/b")), {"runners": "a file vanished"}, 4 * GIB),
+    ],
+)
+def test_work_directories_are_summed_where_any_was_seen(found, lost, total):
+    assert summary_of(observation(*found, partial=lost)).runner_workdir_bytes == total
 
 
 def test_an_empty_host_is_all_zeroes_and_not_unknown():
