@@ -257,7 +257,9 @@ def section(name: SectionName | str, availability: Availability | str = "complet
 
 def _sections(partial: Mapping[str, str], unavailable: Mapping[str, str]) -> dict[SectionName, Section]:
     # Runners are asked only where the configuration names some.
-    made = {name: section(name) for name in SectionName if name is not SectionName.RUNNERS}
+    made: dict[SectionName, Section] = {
+        name: section(name) for name in SectionName if name is not SectionName.RUNNERS
+    }
     for availability, named in ((Availability.PARTIAL, partial), (Availability.UNAVAILABLE, unavailable)):
         for name, reason in named.items():
             made[SectionName(name)] = section(name, availability, reason=reason)

@@ -23,7 +23,7 @@ from hygiene_core.clock import utc_now
 from hygiene_core.errors import EngineTimeout, HygieneError
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
-from hygiene_core.host.probes import filesystems, identity
+from hygiene_core.host.probes import filesystems, identity, runners
 from hygiene_core.host.probes.build_cache import read_build_cache
 from hygiene_core.host.probes.builders import embedded_builder, find_builders
 from hygiene_core.host.probes.containers import read_containers
@@ -99,11 +99,14 @@ class _Pass:
             (SectionName.CONTAINERS, limits.containers),
             (SectionName.VOLUMES, limits.volumes),
             (SectionName.BUILD_CACHE, limits.build_cache),
+            (SectionName.RUNNERS, limits.runners),
         ):
             self._deadlines[name] = Deadline.after(limit)
         try:
             self._start_host()
             self._start_engine()
+            if self.request.runner_roots:
+                self._start_runners()
             while self._running:
                 self._settle(self._next())
             self._find_builders()
@@ -123,6 +126,19 @@ class _Pass:
             )
 
         self._start(SectionName.HOST, work)
+
+    def _start_runners(self) -> None:
+        roots, deadline = self.request.runner_roots, self._deadlines[SectionName.RUNNERS]
+
+        def work() -> _Outcome:
+            began = utc_now()
+            seen = runners.read_runners(roots, deadline)
+            section = _local_section(
+                SectionName.RUNNERS, runners.SOURCE, began, seen.problems, any_seen=bool(seen.runners)
+            )
+            return _Outcome(replace(section, rows_missing=not seen.whole), seen)
+
+        self._start(SectionName.RUNNERS, work)
 
     def _start_engine(self) -> None:
         path, deadline = self.request.docker_socket, self._deadlines[SectionName.ENGINE]
@@ -298,6 +314,7 @@ class _Pass:
         def rows(name: SectionName) -> Any:
             return readings[name].value if name in readings else ()
 
+        runner = readings.get(SectionName.RUNNERS, runners.RunnersReading())
         return Observation(
             started_at=started_at,
             ended_at=utc_now(),
@@ -309,8 +326,10 @@ class _Pass:
             volumes=rows(SectionName.VOLUMES),
             build_cache=rows(SectionName.BUILD_CACHE),
             builders=rows(SectionName.BUILDERS),
+            runners=runner.runners,
+            runner_workdirs=runner.workdirs,
             engine_figures=figures,
-            sections={name: self.outcomes[name].section for name in SectionName},
+            sections={name: self.outcomes[name].section for name in SectionName if name in self.outcomes},
             engine_error=engine.error.code if engine.error else None,
             engine_next_step=engine.error.next_step if engine.error else None,
         )
