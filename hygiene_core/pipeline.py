@@ -127,8 +127,8 @@ def _not_found(observation: Observation, wanted: str) -> NotSeen | UnknownResour
     said = f"no resource of this host is called {wanted!r}, nor does an id begin so"
     unseen: dict[str, list[str]] = {}
     for name in _WITH_RESOURCES:
-        section = observation.sections[name]
-        if section.availability is not Availability.COMPLETE:
+        section = observation.sections.get(name)  # runners are asked only where some are configured
+        if section is not None and section.availability is not Availability.COMPLETE:
             cause = f"{section.availability}: {section.reason}"
             unseen.setdefault(cause, []).append(name.value.replace("_", " "))
     if unseen:
