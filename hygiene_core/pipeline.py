@@ -44,6 +44,7 @@ _WITH_RESOURCES = (
     SectionName.VOLUMES,
     SectionName.BUILD_CACHE,
     SectionName.BUILDERS,
+    SectionName.BUILDER_CACHE,
     SectionName.RUNNERS,
 )
 
@@ -161,6 +162,7 @@ def _observe(run: Run, tools: Tools) -> Run:
         state_directory=str(tools.store.directory) if tools.store else None,
         roots={f"runner_root:{root.name}": root.path for root in host.policy.runner_roots},
         runner_roots={root.name: root.path for root in host.policy.runner_roots},
+        homes=host.policy.homes,
         deadlines=host.deadlines,
         known_layers={
             key[1]: known.layers

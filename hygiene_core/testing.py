@@ -256,10 +256,9 @@ def section(name: SectionName | str, availability: Availability | str = "complet
 
 
 def _sections(partial: Mapping[str, str], unavailable: Mapping[str, str]) -> dict[SectionName, Section]:
-    # Runners are asked only where the configuration names some.
-    made: dict[SectionName, Section] = {
-        name: section(name) for name in SectionName if name is not SectionName.RUNNERS
-    }
+    # Runners and homes are asked only where the configuration names some.
+    asked = (name for name in SectionName if name not in {SectionName.RUNNERS, SectionName.INSTANCES})
+    made: dict[SectionName, Section] = {name: section(name) for name in asked}
     for availability, named in ((Availability.PARTIAL, partial), (Availability.UNAVAILABLE, unavailable)):
         for name, reason in named.items():
             made[SectionName(name)] = section(name, availability, reason=reason)

@@ -152,6 +152,7 @@ def host(name: str, table: HostTable, source: str) -> Host:
         ages=Ages(**dict(ages)),
         budgets={builder: _budget(budget) for builder, budget in table.budgets.items()},
         runner_roots=tuple(RunnerRoot(name=root.name, path=root.path) for root in table.runner_roots),
+        homes=tuple(dict.fromkeys(table.homes)),
     )
     return Host(
         name=name,

@@ -153,6 +153,7 @@ class DeadlinesTable(_Table):
     volumes: Deadline = _span("120s", "The volumes; the Engine walks their files.")
     build_cache: Deadline = _span("60s", "The records of the build cache.")
     runners: Deadline = _span("120s", "The directories of the runners; every file is looked at.")
+    builder_cache: Deadline = _span("60s", "The records of the container builders, all at once.")
 
 
 class HostTable(_Table):
@@ -175,6 +176,12 @@ class HostTable(_Table):
     )
     runner_roots: list[RunnerRootTable] = Field(
         default_factory=list, description="The runners of this host, one `[[...]]` table each."
+    )
+    homes: list[Directory] = Field(
+        [],
+        examples=[["/root", "/home/runner"]],
+        description="Homes whose buildx instance files tell which builders somebody still knows. "
+        "Left out: no running builder is ever called abandoned.",
     )
     deadlines: DeadlinesTable = Field(default_factory=DeadlinesTable)
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from hygiene_core.decide.cache import CacheSelection, select_records
 from hygiene_core.decide.layers import ImageSizes
-from hygiene_core.decide.relations import Relations
+from hygiene_core.decide.relations import Relations, budget_of
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.policy import Policy
@@ -105,8 +105,9 @@ def cache_selections(
     """What each budget lets go of, by builder."""
     by_builder: dict[str, list[BuildCacheRecord]] = {}
     for record in records:
-        if record.builder in policy.budgets:
-            by_builder.setdefault(record.builder, []).append(record)
+        by_builder.setdefault(record.builder, []).append(record)
     return {
-        builder: select_records(owned, policy.budgets[builder], now) for builder, owned in by_builder.items()
+        builder: select_records(owned, budget, now)
+        for builder, owned in by_builder.items()
+        if (budget := budget_of(policy, builder)) is not None
     }

@@ -7,6 +7,7 @@ from enum import StrEnum
 from shlex import quote
 
 from hygiene_core.decide.context import Context
+from hygiene_core.decide.relations import is_abandoned
 from hygiene_core.decide.summary import data_root, orphan_containers, orphan_volumes
 from hygiene_core.model.observation import Availability, Filesystem, Observation
 from hygiene_core.model.report import Finding, Severity, Status, Summary
@@ -57,7 +58,7 @@ CODES: dict[FindingCode, _Code] = {
     ),
     FindingCode.WARM_IMAGE_MISSING: _Code(Severity.WARNING, "An image that the policy keeps is not there."),
     FindingCode.ORPHAN_BUILDKIT_CONTAINER: _Code(
-        Severity.WARNING, "A BuildKit container is stopped and nobody keeps it."
+        Severity.WARNING, "A BuildKit container is stopped or abandoned and nobody keeps it."
     ),
     FindingCode.ORPHAN_BUILDKIT_VOLUME: _Code(Severity.WARNING, "A BuildKit state volume has no container."),
     FindingCode.SECTION_INCOMPLETE: _Code(
@@ -215,6 +216,11 @@ def _warm(summary: Summary) -> list[Finding]:
     return findings
 
 
+def _left(builder: Builder) -> str:
+    state = "runs, but has no owner" if is_abandoned(builder) else f"is {builder.container_state}"
+    return f"a BuildKit container that {state} and that nobody keeps:"
+
+
 def _orphans(observation: Observation, context: Context) -> list[Finding]:
     def named(code: FindingCode, what: str, builder: Builder, subject: str | None) -> Finding:
         return _finding(
@@ -225,7 +231,7 @@ def _orphans(observation: Observation, context: Context) -> list[Finding]:
         *(
             named(
                 FindingCode.ORPHAN_BUILDKIT_CONTAINER,
-                f"a BuildKit container that is {builder.container_state} and that nobody keeps:",
+                _left(builder),
                 builder,
                 f"buildx_buildkit_{builder.id}",
             )

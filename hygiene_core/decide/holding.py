@@ -10,12 +10,14 @@ from hygiene_core.decide.relations import (
     IDLE_STATES,
     builder_names,
     image_names,
+    is_abandoned,
 )
 from hygiene_core.decide.rule import Rule
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.observation import SectionName
 from hygiene_core.model.policy import first_match
 from hygiene_core.model.resource import (
+    EMBEDDED_BUILDER,
     BuildCacheRecord,
     Builder,
     Container,
@@ -39,6 +41,7 @@ __all__ = [
 
 PROTECT_LABEL = "hygiene.protect"
 _SHOWN = 3
+_RECORDS = "GET /system/df, or `buildctl du` in the builder"
 
 IMAGE = frozenset({Kind.IMAGE})
 CONTAINER = frozenset({Kind.CONTAINER})
@@ -179,17 +182,50 @@ def _record_in_use(resource: BuildCacheRecord, _context: Context) -> str | None:
 
 def _builder_active(resource: Builder, _context: Context) -> str | None:
     state = resource.container_state
-    return f"its container is {state}" if state in ACTIVE_STATES else None
+    return f"its container is {state}" if state in ACTIVE_STATES and not is_abandoned(resource) else None
+
+
+def _builder_attached(resource: Builder, _context: Context) -> str | None:
+    count = resource.sessions
+    return f"{count} {'client is' if count == 1 else 'clients are'} attached" if count else None
+
+
+def _builder_builds(resource: Builder, _context: Context) -> str | None:
+    count = resource.running_builds
+    return f"{count} {'build runs' if count == 1 else 'builds run'} in it" if count else None
 
 
 def incomplete(resource: Resource, context: Context) -> str | None:
     """Which evidence to judge the resource is missing, or `None`."""
+    relations = context.relations
+    match resource:
+        case BuildCacheRecord() if resource.builder != EMBEDDED_BUILDER:
+            builder = relations.builders.get(resource.builder)
+            read = builder is not None and builder.records_read
+            return None if read else f"not every record of the builder {resource.builder} was read"
+        case Builder() | Volume() | Container() if relations.homes_unread and _of_builder(resource, context):
+            return f"an instance file may name its builder and was not read: {relations.homes_unread}"
+        case _:
+            pass
     if not context.missing:
         return None
     for section in _NEEDED_SECTIONS[resource.kind]:
         if (why := context.missing.get(section)) is not None:
             return f"section {section.value} is not complete: {why}"
     return None
+
+
+def _of_builder(resource: Builder | Volume | Container, context: Context) -> bool:
+    """Whether it is, or is a part of, a builder that no instance file that was read names."""
+    relations = context.relations
+    match resource:
+        case Builder():
+            builder: Builder | None = resource
+        case Volume():
+            builder = relations.builder_of_volume.get(resource.id)
+        case _:
+            builder = relations.builder_of_container.get(resource.id)
+    return builder is not None and builder.driver != "embedded" and not builder.instances
 
 
 def _odd_state(resource: Container, _context: Context) -> str | None:
@@ -314,10 +350,12 @@ IN_USE_RULES = (
         _state_mounted,
     ),
     Rule("use.active", _U, CONTAINER, "Is it active?", "GET /containers/json", _active),
-    Rule("use.record", _U, BUILD_CACHE, "Does BuildKit hold it?", "GET /system/df", _record_in_use),
+    Rule("use.record", _U, BUILD_CACHE, "Does BuildKit hold it?", _RECORDS, _record_in_use),
     Rule(
         "use.builder_active", _U, BUILDER, "Is its container active?", "GET /containers/json", _builder_active
     ),
+    Rule("use.session", _U, BUILDER, "Is a client attached?", "execs of its container", _builder_attached),
+    Rule("use.build", _U, BUILDER, "Does a build run in it?", "BuildKit's build records", _builder_builds),
     Rule("use.job", _U, WORKDIR, "Does its runner run a job?", "process table", _job_runs),
 )
 
@@ -370,7 +408,7 @@ UNKNOWN_RULES = (
         _X,
         BUILD_CACHE,
         "Is its size or its age missing?",
-        "GET /system/df",
+        _RECORDS,
         _record_unmeasured,
     ),
 )

@@ -9,9 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from hygiene_core.model.observation import Observation, Runner
-from hygiene_core.model.policy import Protect, first_match
-from hygiene_core.model.resource import Builder, Container, Image, Volume
+from hygiene_core.model.observation import Availability, Observation, Runner, SectionName
+from hygiene_core.model.policy import Budget, Policy, Protect, first_match
+from hygiene_core.model.resource import EMBEDDED_BUILDER, Builder, Container, Image, Volume
 
 __all__ = [
     "ACTIVE_STATES",
@@ -19,8 +19,10 @@ __all__ = [
     "COMPOSE_PROJECT",
     "IDLE_STATES",
     "Relations",
+    "budget_of",
     "builder_names",
     "image_names",
+    "is_abandoned",
     "node_names",
     "relate",
     "warm_builders",
@@ -52,6 +54,9 @@ class Relations:
     volumes: dict[str, Volume]
     containers: dict[str, Container]
     runners: dict[str, Runner]
+    builders: dict[str, Builder]
+    builder_of_container: dict[str, Builder]
+    homes_unread: str | None
 
 
 def relate(observation: Observation, protect: Protect) -> Relations:
@@ -96,7 +101,34 @@ def relate(observation: Observation, protect: Protect) -> Relations:
         volumes={volume.id: volume for volume in observation.volumes},
         containers={container.id: container for container in observation.containers},
         runners={runner.name: runner for runner in observation.runners},
+        builders={builder.id: builder for builder in observation.builders},
+        builder_of_container={b.container_id: b for b in observation.builders if b.container_id},
+        homes_unread=_homes_unread(observation),
     )
+
+
+def is_abandoned(builder: Builder) -> bool:
+    """Whether nobody is left who could ask the builder for anything, container or not.
+
+    No instance file of any configured home names it, no client is attached and no build runs. What was not
+    read is no proof.
+    """
+    quiet = builder.container_state in IDLE_STATES or (builder.sessions == 0 and builder.running_builds == 0)
+    return builder.container_id is not None and builder.instances == () and quiet
+
+
+def budget_of(policy: Policy, builder_id: str) -> Budget | None:
+    """The budget of a builder: under its node's name, or under the builder's that the node is of."""
+    names = (builder_id,) if builder_id == EMBEDDED_BUILDER else node_names(builder_id)
+    return next((policy.budgets[name] for name in names if name in policy.budgets), None)
+
+
+def _homes_unread(observation: Observation) -> str | None:
+    """Why a configured home's instance files may be missing; `None` if none are, or none was named."""
+    section = observation.sections.get(SectionName.INSTANCES)
+    if section is None or section.availability is Availability.COMPLETE:
+        return None
+    return section.reason or section.availability.value
 
 
 def builder_names(builder: Builder) -> tuple[str, ...]:

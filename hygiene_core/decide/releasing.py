@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from hygiene_core.decide.cache import UNTOUCHED_TYPES, age_reference
 from hygiene_core.decide.context import Context, stamp
 from hygiene_core.decide.holding import AGED, BUILD_CACHE, BUILDER, CONTAINER, IMAGE, VOLUME, WORKDIR
+from hygiene_core.decide.relations import budget_of, is_abandoned
 from hygiene_core.decide.rule import Rule
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Resource, Volume
@@ -77,13 +78,32 @@ def _remote_volume(resource: Volume | Builder, context: Context) -> str | None:
 def _live_builder(resource: Volume | Builder, context: Context) -> str | None:
     of_volume = context.relations.builder_of_volume
     found = resource if isinstance(resource, Builder) else of_volume.get(resource.id)
-    if found is None or found.container_id is None:
+    if found is None or found.container_id is None or (found is resource and is_abandoned(found)):
         return None
     return f"the builder {found.id} has its container, which is {found.container_state}"
 
 
+def _instance(resource: Volume | Builder | Container, context: Context) -> str | None:
+    relations = context.relations
+    match resource:
+        case Builder():
+            found: Builder | None = resource
+        case Volume():
+            found = relations.builder_of_volume.get(resource.id)
+        case _:
+            found = relations.builder_of_container.get(resource.id)
+    if found is None or not found.instances:
+        return None
+    return f"an instance file names the builder {found.id}: {found.instances[0]}"
+
+
 def _record_shared(resource: BuildCacheRecord, _context: Context) -> str | None:
-    return "shared with an image: removing it would free next to nothing" if resource.shared else None
+    if not resource.shared:
+        return None
+    # BuildKit names no image; the record of a base image says where it was pulled from.
+    _, pulled, reference = resource.description.partition("pulled from ")
+    which = f"the image {reference}" if pulled else "an image"
+    return f"shared with {which}: removing it would free next to nothing"
 
 
 def _record_internal(resource: BuildCacheRecord, _context: Context) -> str | None:
@@ -93,13 +113,13 @@ def _record_internal(resource: BuildCacheRecord, _context: Context) -> str | Non
 
 
 def _record_no_budget(resource: BuildCacheRecord, context: Context) -> str | None:
-    if resource.builder in context.policy.budgets:
+    if budget_of(context.policy, resource.builder) is not None:
         return None
     return f"the policy has no budget for the builder {resource.builder}"
 
 
 def _record_young(resource: BuildCacheRecord, context: Context) -> str | None:
-    budget = context.policy.budgets.get(resource.builder)
+    budget = budget_of(context.policy, resource.builder)
     touched = age_reference(resource)
     if budget is None or touched is None or context.now - touched >= budget.min_age:
         return None
@@ -114,17 +134,17 @@ def _record_pinned(resource: BuildCacheRecord, context: Context) -> str | None:
 
 def _record_within_budget(resource: BuildCacheRecord, context: Context) -> str | None:
     selection = context.cache.get(resource.builder)
-    if selection is None or resource.id in selection.selected:
+    budget = budget_of(context.policy, resource.builder)
+    if selection is None or budget is None or resource.id in selection.selected:
         return None
-    budget = context.policy.budgets[resource.builder]
     return f"the budget of {budget.max_bytes} bytes is met without removing it"
 
 
 def _record_selected(resource: BuildCacheRecord, context: Context) -> str | None:
     selection = context.cache.get(resource.builder)
-    if selection is None or resource.id not in selection.selected:
+    budget = budget_of(context.policy, resource.builder)
+    if selection is None or budget is None or resource.id not in selection.selected:
         return None
-    budget = context.policy.budgets[resource.builder]
     return f"{resource.builder} holds more than its budget of {budget.max_bytes} bytes; least recently used"
 
 
@@ -147,7 +167,15 @@ def _anonymous(resource: Volume, context: Context) -> str | None:
     return _waited("anonymous and unmounted", resource, context) if resource.anonymous else None
 
 
+def _abandoned(resource: Builder, context: Context) -> str | None:
+    if not is_abandoned(resource):
+        return None
+    return _waited("a builder that no instance file names, without client or build", resource, context)
+
+
 def _leaked_state(resource: Volume | Builder, context: Context) -> str | None:
+    if isinstance(resource, Builder) and resource.container_id is not None:
+        return None
     if isinstance(resource, Volume) and resource.id not in context.relations.builder_of_volume:
         return None
     return _waited("the state volume of a builder that has no container", resource, context)
@@ -155,6 +183,7 @@ def _leaked_state(resource: Volume | Builder, context: Context) -> str | None:
 
 _R, _C = Verdict.RETAINED, Verdict.CANDIDATE
 _KNOWN = "known resources"
+_RECORDS = "GET /system/df, or `buildctl du` in the builder"
 
 RETAINED_RULES = (
     Rule("keep.grace", _R, AGED, "Is it within the grace time?", _KNOWN, _grace),
@@ -176,18 +205,26 @@ RETAINED_RULES = (
         "GET /containers/json",
         _live_builder,
     ),
+    Rule(
+        "keep.instance",
+        _R,
+        VOLUME | BUILDER | CONTAINER,
+        "Does an instance file name its builder?",
+        "buildx instance files of the configured homes",
+        _instance,
+    ),
     Rule("keep.no_rule", _R, AGED | WORKDIR, "Is there no rule for it?", "hygiene.toml", _no_rule),
-    Rule("cache.shared", _R, BUILD_CACHE, "Is it shared with an image?", "GET /system/df", _record_shared),
-    Rule("cache.internal", _R, BUILD_CACHE, "Is it BuildKit's own?", "GET /system/df", _record_internal),
+    Rule("cache.shared", _R, BUILD_CACHE, "Is it shared with an image?", _RECORDS, _record_shared),
+    Rule("cache.internal", _R, BUILD_CACHE, "Is it BuildKit's own?", _RECORDS, _record_internal),
     Rule("cache.no_budget", _R, BUILD_CACHE, "Is there no budget?", "hygiene.toml", _record_no_budget),
-    Rule("cache.young", _R, BUILD_CACHE, "Was it used too lately?", "GET /system/df", _record_young),
-    Rule("cache.pinned", _R, BUILD_CACHE, "Does a child keep it?", "GET /system/df", _record_pinned),
+    Rule("cache.young", _R, BUILD_CACHE, "Was it used too lately?", _RECORDS, _record_young),
+    Rule("cache.pinned", _R, BUILD_CACHE, "Does a child keep it?", _RECORDS, _record_pinned),
     Rule(
         "cache.budget_met",
         _R,
         BUILD_CACHE,
         "Is the budget met without it?",
-        "GET /system/df",
+        _RECORDS,
         _record_within_budget,
     ),
 )
@@ -204,5 +241,6 @@ CANDIDATE_RULES = (
         _KNOWN,
         _leaked_state,
     ),
-    Rule("cache.over_budget", _C, BUILD_CACHE, "Is it over the budget?", "GET /system/df", _record_selected),
+    Rule("release.abandoned_builder", _C, BUILDER, "Is it a builder without owner?", _KNOWN, _abandoned),
+    Rule("cache.over_budget", _C, BUILD_CACHE, "Is it over the budget?", _RECORDS, _record_selected),
 )

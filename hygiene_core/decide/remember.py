@@ -11,9 +11,9 @@ from hygiene_core.decide.holding import incomplete, is_protected, is_used
 from hygiene_core.decide.layers import image_sizes
 from hygiene_core.decide.relations import relate
 from hygiene_core.model.known import Key, Known, Memory
-from hygiene_core.model.observation import SECTION_OF_KIND, Availability, Observation
+from hygiene_core.model.observation import Observation, would_show
 from hygiene_core.model.policy import Policy
-from hygiene_core.model.resource import Image, Kind, Resource
+from hygiene_core.model.resource import Image, Resource
 
 __all__ = ["gather", "remember", "resources_of"]
 
@@ -65,7 +65,7 @@ def remember(observation: Observation, context: Context) -> Memory:
         key = (resource.kind.value, resource.id)
         entries[key] = _moved_on(resource, memory.entries.get(key), context, now)
     for key, known in memory.entries.items():
-        if key not in entries and not _seen_completely(key, observation):
+        if key not in entries and not would_show(*key, observation.sections, context.relations.builders):
             entries[key] = known
     engine = observation.engine
     return Memory(
@@ -79,14 +79,6 @@ def remember(observation: Observation, context: Context) -> Memory:
 def _is_another_engine(observation: Observation, memory: Memory) -> bool:
     engine = observation.engine
     return engine is not None and None not in {engine.id, memory.engine_id} and engine.id != memory.engine_id
-
-
-def _seen_completely(key: Key, observation: Observation) -> bool:
-    try:
-        section = SECTION_OF_KIND[Kind(key[0])]
-    except (KeyError, ValueError):
-        return False
-    return observation.availability(section) is Availability.COMPLETE
 
 
 def _moved_on(resource: Resource, known: Known | None, context: Context, now: datetime) -> Known:

@@ -7,12 +7,19 @@ from collections.abc import Callable, Iterable
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.holding import is_protected, is_used
 from hygiene_core.decide.layers import ImageSizes
-from hygiene_core.decide.relations import ACTIVE_STATES, Relations, builder_names, image_names
+from hygiene_core.decide.relations import (
+    ACTIVE_STATES,
+    Relations,
+    budget_of,
+    builder_names,
+    image_names,
+    is_abandoned,
+)
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem, Observation, SectionName
 from hygiene_core.model.policy import Policy, first_match, is_glob
 from hygiene_core.model.report import ClassSummary, Summary, WarmBuilder, WarmImage
-from hygiene_core.model.resource import Builder, Image, Kind, Volume
+from hygiene_core.model.resource import EMBEDDED_BUILDER, Builder, Image, Kind, Volume
 
 __all__ = ["data_root", "orphan_containers", "orphan_volumes", "summarise"]
 
@@ -64,23 +71,25 @@ def data_root(observation: Observation) -> Filesystem | None:
 
 
 def orphan_containers(observation: Observation, context: Context) -> tuple[Builder, ...]:
-    """BuildKit containers that are not running and that nothing protects."""
+    """BuildKit containers that are stopped or abandoned, and that nothing protects or names."""
     return tuple(
         builder
         for builder in observation.builders
         if builder.container_id
-        and builder.container_state not in ACTIVE_STATES
+        and not builder.instances
+        and (builder.container_state not in ACTIVE_STATES or is_abandoned(builder))
         and not is_protected(builder, context)
     )
 
 
 def orphan_volumes(observation: Observation, context: Context) -> tuple[Builder, ...]:
-    """BuildKit state volumes without a container that nothing mounts and nothing protects."""
+    """BuildKit state volumes without a container that nothing mounts, protects or names."""
     return tuple(
         builder
         for builder in observation.builders
         if builder.volume
         and builder.container_id is None
+        and not builder.instances
         and not is_used(builder, context)
         and not is_protected(builder, context)
     )
@@ -179,7 +188,8 @@ def _kept_here(volume: Volume) -> bool:
 
 def _build_cache(observation: Observation) -> ClassSummary:
     def figures() -> tuple[int, int | None, int | None, int | None]:
-        records = observation.build_cache
+        # The records of a container builder are a part of its state volume.
+        records = [record for record in observation.build_cache if record.builder == EMBEDDED_BUILDER]
         private = [record for record in records if not record.shared]
         return (
             len(records),
@@ -198,6 +208,9 @@ def _candidate_bytes(observation: Observation, judged: tuple[Judged, ...], sizes
     """
     if any(observation.availability(name) is not Availability.COMPLETE for name in _CANDIDATE_SECTIONS):
         return None
+    told = observation.sections.get(SectionName.BUILDER_CACHE)  # an older recording has none
+    if told is not None and told.availability is not Availability.COMPLETE:
+        return None
     candidates = [row for row in judged if row.verdict is Verdict.CANDIDATE]
     images = [row.facts for row in candidates if isinstance(row.facts, Image)]
     others = [row for row in candidates if row.kind not in {Kind.IMAGE, Kind.BUILDER}]
@@ -209,7 +222,7 @@ def _warm_builders(observation: Observation, policy: Policy) -> tuple[WarmBuilde
     rows: list[WarmBuilder] = []
     for pattern in policy.protect.builders:
         matches = [b for b in observation.builders if first_match((pattern,), builder_names(b))]
-        budget = policy.budgets.get(pattern)
+        budget = budget_of(policy, pattern)
         reserved = budget.reserved_bytes if budget else None
         maximum = budget.max_bytes if budget else None
         rows += [

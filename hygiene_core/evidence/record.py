@@ -34,9 +34,9 @@ from hygiene_core.evidence.ledger import Ledger, LedgerFile
 from hygiene_core.model.codec import adapter, decode, encode, judged_adapter, report_adapter
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.known import Key, Known, Memory
-from hygiene_core.model.observation import SECTION_OF_KIND, Availability
+from hygiene_core.model.observation import SectionName, would_show
 from hygiene_core.model.report import Report
-from hygiene_core.model.resource import Image, Kind
+from hygiene_core.model.resource import Builder, Image, Kind
 
 __all__ = ["FULL_EVERY", "Delta", "State", "known_of", "replay", "state_at"]
 
@@ -312,12 +312,13 @@ def _absent(
     engine_id = engine_id_of(report)
     if engine_id and before.engine_id and engine_id != before.engine_id:
         return absent, []
-    complete = {
-        kind.value
-        for kind, section in SECTION_OF_KIND.items()
-        if section in report.sections and report.sections[section].availability is Availability.COMPLETE
-    }
-    return [key for key in absent if key[0] in complete], [key for key in absent if key[0] not in complete]
+    builders = {row.id: row.facts for row in report.resources if isinstance(row.facts, Builder)}
+    sections = {SectionName(name): section for name, section in report.sections.items()}
+    gone: list[Key] = []
+    unseen: list[Key] = []
+    for key in absent:
+        (gone if would_show(*key, sections, builders) else unseen).append(key)
+    return gone, unseen
 
 
 def _unseen_lines(unseen: list[Key], shown: AbstractSet[Key]) -> Iterator[bytes]:

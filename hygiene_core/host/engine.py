@@ -1,4 +1,4 @@
-"""A thin, read-only client for the Engine's API: `http.client` over the unix socket, within one deadline.
+"""A thin client for the Engine's API: `http.client` over the unix socket, within one deadline.
 
 docker-py is not used for reading: a timeout there bounds each socket operation, not the call, and a call
 cannot be cancelled. Here every receive and send is given only the time that is left, so a server that drips
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import json
 import os
 import socket
 import struct
@@ -94,7 +95,9 @@ class _Answer:
 
 
 class EngineClient:
-    """GET requests to one Engine, over one kept-alive connection, until one deadline.
+    """Requests to one Engine, over one kept-alive connection, until one deadline.
+
+    Nothing but `host.exec` posts: it runs BuildKit's own client in BuildKit's container.
 
     A connection that breaks is not replaced in silence: whoever reads two things through one client read them
     from one Engine process. Not for use by several threads at once, except `close`.
@@ -174,44 +177,63 @@ class EngineClient:
         Raises EngineUnreachable, EnginePermission, EngineTimeout, or EngineProtocol for an HTTP error or an
         answer that is not exactly one JSON value.
         """
-        target = self.url(path, params)
-        answer = self._get(target)
-        self.last_headers = answer.headers
-        if answer.status >= _HTTP_ERRORS_FROM:
-            raise EngineProtocol(
-                f"The Engine refused GET {target} with HTTP {answer.status}: {_engine_message(answer.body)}",
-                http_status=answer.status,
-            )
+        return self._json("GET", self.url(path, params), None)
+
+    def post_json(self, path: str, value: Any) -> Any:
+        """The JSON value that the Engine answers to a POST of a JSON value. Raises as `get_json` does."""
+        return self._json("POST", self.url(path), value)
+
+    def post_stream(self, path: str, value: Any) -> bytes:
+        """Everything that the Engine sends in answer to a POST, until it ends the stream.
+
+        Raises as `get_json` does. The connection is gone afterwards.
+        """
+        return self._answered("POST", self.url(path), value).body
+
+    def _json(self, method: str, target: str, value: Any) -> Any:
+        answer = self._answered(method, target, value)
         try:
             return _from_json(answer.body)
         except ValueError as error:
             kind = answer.headers.get("content-type", "no content type")
             raise EngineProtocol(
-                f"The answer to GET {target} is not one JSON value ({mask_text(kind)}, "
+                f"The answer to {method} {target} is not one JSON value ({mask_text(kind)}, "
                 f"{len(answer.body)} bytes): {error}",
                 http_status=answer.status,
             ) from error
 
-    def _get(self, target: str) -> _Answer:
+    def _answered(self, method: str, target: str, value: Any) -> _Answer:
+        answer = self._request(method, target, None if value is None else json.dumps(value).encode())
+        self.last_headers = answer.headers
+        if answer.status >= _HTTP_ERRORS_FROM:
+            raise EngineProtocol(
+                f"The Engine refused {method} {target} with HTTP {answer.status}: "
+                f"{_engine_message(answer.body)}",
+                http_status=answer.status,
+            )
+        return answer
+
+    def _request(self, method: str, target: str, body: bytes | None) -> _Answer:
+        headers = {} if body is None else {"Content-Type": "application/json"}
         connection = self._connection or self._connect()
         limit = self._limit_answer()
         response: http.client.HTTPResponse | None = None
         try:
-            connection.request("GET", target)
+            connection.request(method, target, body, headers)
             response = connection.getresponse()
             if (response.length or 0) > self.max_answer_bytes:
                 raise _AnswerTooLong  # noqa: TRY301 - the same fate as an answer that grew too long
             body = response.read()
         except _AnswerTooLong as error:
             self.close()
-            raise EngineProtocol(f"The answer to GET {target} is longer than {limit} bytes.") from error
+            raise EngineProtocol(f"The answer to {method} {target} is longer than {limit} bytes.") from error
         except TimeoutError as error:
             self.close()
-            raise self._timeout(f"GET {target}") from error
+            raise self._timeout(f"{method} {target}") from error
         except (OSError, http.client.IncompleteRead) as error:  # RemoteDisconnected is an OSError
             self.close()
             raise EngineUnreachable(
-                f"The Engine at {self.socket_path} went away while answering GET {target}.",
+                f"The Engine at {self.socket_path} went away while answering {method} {target}.",
                 next_step="See whether it restarted: systemctl status docker",
             ) from error
         except http.client.HTTPException as error:

@@ -18,9 +18,9 @@ from typing import Any
 from hygiene_core.clock import utc_now
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
-from hygiene_core.host.probes import filesystems, identity, runners
+from hygiene_core.host.probes import buildkit, filesystems, identity, instances, runners
 from hygiene_core.host.probes.build_cache import read_build_cache
-from hygiene_core.host.probes.builders import embedded_builder, find_builders
+from hygiene_core.host.probes.builders import embedded_builder, find_builders, node_of_id
 from hygiene_core.host.probes.containers import read_containers
 from hygiene_core.host.probes.engine import EngineReading, read_engine
 from hygiene_core.host.probes.images import read_images
@@ -36,7 +36,7 @@ from hygiene_core.model.observation import (
     SectionName,
 )
 from hygiene_core.model.request import ObserveRequest
-from hygiene_core.model.resource import Builder
+from hygiene_core.model.resource import Builder, Container
 
 __all__ = ["observe"]
 
@@ -74,6 +74,8 @@ class _Pass:
             (SectionName.VOLUMES, limits.volumes),
             (SectionName.BUILD_CACHE, limits.build_cache),
             (SectionName.RUNNERS, limits.runners),
+            (SectionName.BUILDER_CACHE, limits.builder_cache),
+            (SectionName.INSTANCES, limits.engine),
         ):
             self._deadlines[name] = Deadline.after(limit)
         try:
@@ -81,6 +83,8 @@ class _Pass:
             self._start_engine()
             if self.request.runner_roots:
                 self._start_runners()
+            if self.request.homes:
+                self._start_instances()
             for outcome in self.sections.settle():
                 self._settle(outcome)
             self._find_builders()
@@ -113,6 +117,34 @@ class _Pass:
             return Outcome(replace(section, rows_missing=not seen.whole), seen)
 
         self.sections.start(SectionName.RUNNERS, self._deadlines[SectionName.RUNNERS], work)
+
+    def _start_instances(self) -> None:
+        homes = self.request.homes
+
+        def work() -> Outcome:
+            began = utc_now()
+            seen = instances.read_instances(homes)
+            section = local_section(
+                SectionName.INSTANCES, instances.SOURCE, began, seen.problems, any_seen=bool(seen.by_node)
+            )
+            return Outcome(section, seen)
+
+        self.sections.start(SectionName.INSTANCES, self._deadlines[SectionName.INSTANCES], work)
+
+    def _start_builder_cache(self, containers: Reading[tuple[Container, ...]], api: str) -> None:
+        path, deadline = self.request.docker_socket, self._deadlines[SectionName.BUILDER_CACHE]
+
+        def work() -> Outcome:
+            began = utc_now()
+            seen = buildkit.read_builders(
+                containers.value, lambda: EngineClient(path, deadline, api), deadline
+            )
+            section = local_section(
+                SectionName.BUILDER_CACHE, buildkit.SOURCE, began, seen.problems, any_seen=True
+            )
+            return Outcome(section, seen)
+
+        self.sections.start(SectionName.BUILDER_CACHE, deadline, work)
 
     def _start_engine(self) -> None:
         path, deadline = self.request.docker_socket, self._deadlines[SectionName.ENGINE]
@@ -167,13 +199,22 @@ class _Pass:
             else:
                 self._start_classes(engine)
             self._start_filesystems(engine)
+        elif outcome.section.name is SectionName.CONTAINERS:
+            if outcome.value is None:
+                self._lost_with(outcome, SectionName.BUILDER_CACHE)
+            else:
+                api = self.sections.outcomes[SectionName.ENGINE].value.version.api_used
+                self._start_builder_cache(outcome.value, api)
+
+    def _lost_with(self, outcome: Outcome, name: SectionName) -> None:
+        """A section that cannot be read because another was not."""
+        self.emit(ProbeStarted(name))
+        section = replace(outcome.section, name=name, captured_bytes=None)
+        self.sections.record(Outcome(section, error=outcome.error))
 
     def _without_engine(self, engine: Outcome) -> None:
-        for name in _CLASSES:
-            self.emit(ProbeStarted(name))
-            self.sections.record(
-                Outcome(replace(engine.section, name=name, captured_bytes=None), error=engine.error)
-            )
+        for name in (*_CLASSES, SectionName.BUILDER_CACHE):
+            self._lost_with(engine, name)
 
     def _find_builders(self) -> None:
         began = utc_now()
@@ -195,6 +236,9 @@ class _Pass:
             reasons.append(
                 f"sizes of state volumes are not known ({parts[SectionName.VOLUMES].section.reason})"
             )
+        told = self.sections.outcomes[SectionName.BUILDER_CACHE].value
+        known = self.sections.outcomes.get(SectionName.INSTANCES)
+        rows = tuple(self._told(row, told, known) for row in rows)
         if self.sections.outcomes[SectionName.ENGINE].value.has_builder:
             cache = self.sections.outcomes[SectionName.BUILD_CACHE].value
             rows = (embedded_builder(cache.value if cache is not None and cache.whole else None), *rows)
@@ -210,12 +254,24 @@ class _Pass:
         )
         self.sections.record(Outcome(section, Reading(value=rows, whole=whole)))
 
+    def _told(
+        self, builder: Builder, told: buildkit.BuildersReading | None, known: Outcome | None
+    ) -> Builder:
+        """A builder with what it told of itself, and with the files that name it."""
+        facts = told.facts.get(builder.container_id or "") if told is not None else None
+        builder = builder if facts is None else facts.added_to(builder)
+        if known is None or known.value is None:
+            return builder
+        files = known.value.by_node.get(node_of_id(builder.id), ())
+        # Where a file could not be read, "none" is not known.
+        return replace(builder, instances=files if files or not known.value.problems else None)
+
     def _check_restart(self) -> None:
         """Make every section of the Engine partial if the Engine was restarted while they were read."""
         engine = self.sections.outcomes[SectionName.ENGINE]
         if engine.value is None or (self._held_open is not None and self._held_open.still_connected()):
             return
-        for name in (SectionName.ENGINE, *_CLASSES, SectionName.BUILDERS):
+        for name in (SectionName.ENGINE, *_CLASSES, SectionName.BUILDERS, SectionName.BUILDER_CACHE):
             outcome = self.sections.outcomes[name]
             if outcome.section.availability is Availability.UNAVAILABLE:
                 continue
@@ -254,6 +310,7 @@ class _Pass:
         def rows(name: SectionName) -> Any:
             return readings[name].value if name in readings else ()
 
+        told = readings.get(SectionName.BUILDER_CACHE)
         runner = readings.get(SectionName.RUNNERS, runners.RunnersReading())
         return Observation(
             started_at=started_at,
@@ -264,7 +321,7 @@ class _Pass:
             images=rows(SectionName.IMAGES),
             containers=rows(SectionName.CONTAINERS),
             volumes=rows(SectionName.VOLUMES),
-            build_cache=rows(SectionName.BUILD_CACHE),
+            build_cache=rows(SectionName.BUILD_CACHE) + (told.records if told else ()),
             builders=rows(SectionName.BUILDERS),
             runners=runner.runners,
             runner_workdirs=runner.workdirs,

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = [
+    "Bytes",
     "CacheRow",
     "Component",
     "ContainerInspect",
@@ -21,19 +22,22 @@ __all__ = [
     "ImageInspect",
     "ImageRow",
     "InfoRow",
+    "Moment",
     "MountRow",
+    "Name",
     "RootFS",
     "Row",
     "VersionRow",
     "VolumeRow",
     "VolumeUsage",
+    "moment",
 ]
 
 _LARGEST = 2**63 - 1
 _LAST_SECOND = 253402300799  # of the year 9999, the last that a datetime holds
 
 
-def _moment(value: Any) -> Any:
+def moment(value: Any) -> Any:
     """RFC 3339 with up to nanoseconds; `null`, the empty string and year 1 are "never"."""
     if value is None or value == "":
         return None
@@ -50,7 +54,7 @@ def _moment(value: Any) -> Any:
 
 Bytes = Annotated[int, Field(ge=-1, le=_LARGEST)]
 """Bytes or a count; -1 is "not computed"."""
-Moment = Annotated[datetime | None, BeforeValidator(_moment)]
+Moment = Annotated[datetime | None, BeforeValidator(moment)]
 ImageId = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 ContainerId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Name = Annotated[str, Field(min_length=1, max_length=4096)]

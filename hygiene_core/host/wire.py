@@ -58,6 +58,7 @@ __all__ = [
     "parse_version",
     "parse_volume_sizes",
     "parse_volumes",
+    "read_rows",
 ]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -126,12 +127,15 @@ def _sentence(error: ValidationError) -> str:
     return f"{field}: {first['msg']}"
 
 
-def _rows(
+def read_rows(
     what: str, adapter: TypeAdapter[list[R]], row: type[R], value: Any, convert: Callable[[R], T]
 ) -> Parsed[T]:
-    """Validate in bulk; only if that fails row by row, so that one bad row costs one row."""
+    """Validate in bulk; only if that fails row by row, so that one bad row costs one row.
+
+    Raises EngineProtocol if `value` is no list.
+    """
     if not isinstance(value, list):
-        raise EngineProtocol(f"The Engine's list of {what} is not a list.")
+        raise EngineProtocol(f"The list of {what} is not a list.")
     try:
         return Parsed(tuple(map(convert, adapter.validate_python(value))))
     except ValidationError:
@@ -301,7 +305,7 @@ def parse_info(value: Any) -> Info:
 
 def parse_images(value: Any) -> Parsed[Image]:
     """GET /images/json. Raises EngineProtocol if it is no list."""
-    return _rows("images", _IMAGES, ImageRow, value, _image)
+    return read_rows("images", _IMAGES, ImageRow, value, _image)
 
 
 def parse_layers(value: Any) -> tuple[str, ...] | None:
@@ -314,7 +318,7 @@ def parse_layers(value: Any) -> tuple[str, ...] | None:
 
 def parse_containers(value: Any) -> Parsed[Container]:
     """GET /containers/json. Raises EngineProtocol if it is no list."""
-    return _rows("containers", _CONTAINERS, ContainerRow, value, _container)
+    return read_rows("containers", _CONTAINERS, ContainerRow, value, _container)
 
 
 def parse_container_times(value: Any) -> ContainerTimes:
@@ -333,7 +337,7 @@ def parse_volumes(value: Any, *, by_label: bool) -> tuple[Parsed[Volume], tuple[
     warnings = value.get("Warnings")
     said = warnings if isinstance(warnings, list) else []
     listed = _none_is_empty(value.get("Volumes"))
-    volumes = _rows("volumes", _VOLUMES, VolumeRow, listed, partial(_volume, by_label=by_label))
+    volumes = read_rows("volumes", _VOLUMES, VolumeRow, listed, partial(_volume, by_label=by_label))
     return volumes, tuple(mask_text(str(text)) for text in said)
 
 
@@ -363,7 +367,7 @@ def _total(value: Any, name: str) -> EngineFigure | None:
 def parse_image_sizes(value: Any) -> Sizes[int | None]:
     """Shared bytes by image id, from GET /system/df. Intermediate images are not in it."""
     rows, figure = _section(value, "Images", "ImageUsage")
-    parsed = _rows(
+    parsed = read_rows(
         "image sizes", _IMAGE_SIZES, ImageSizeRow, rows, lambda row: (row.id, _known(row.shared_size))
     )
     return Sizes(dict(parsed.rows), parsed.problem, figure or _total(value, "LayersSize"))
@@ -372,7 +376,7 @@ def parse_image_sizes(value: Any) -> Sizes[int | None]:
 def parse_container_sizes(value: Any) -> Sizes[int | None]:
     """Bytes of the writable layer by container id, from GET /system/df. An absent `SizeRw` is zero."""
     rows, figure = _section(value, "Containers", "ContainerUsage")
-    parsed = _rows(
+    parsed = read_rows(
         "container sizes", _CONTAINER_SIZES, ContainerSizeRow, rows, lambda row: (row.id, _known(row.size_rw))
     )
     return Sizes(dict(parsed.rows), parsed.problem, figure)
@@ -381,7 +385,7 @@ def parse_container_sizes(value: Any) -> Sizes[int | None]:
 def parse_volume_sizes(value: Any) -> Sizes[VolumeSize]:
     """Size and references by volume name, from GET /system/df. Only plain local volumes are in it."""
     rows, figure = _section(value, "Volumes", "VolumeUsage")
-    parsed = _rows("volume sizes", _VOLUME_SIZES, VolumeSizeRow, rows, _volume_size)
+    parsed = read_rows("volume sizes", _VOLUME_SIZES, VolumeSizeRow, rows, _volume_size)
     return Sizes(dict(parsed.rows), parsed.problem, figure)
 
 
@@ -398,5 +402,5 @@ def parse_build_cache(value: Any) -> tuple[Parsed[BuildCacheRecord], EngineFigur
     `BuilderSize` (API 1.41) sums all records, shared ones too.
     """
     rows, figure = _section(value, "BuildCache", "BuildCacheUsage")
-    parsed = _rows("build cache records", _CACHE, CacheRow, rows, _record)
+    parsed = read_rows("build cache records", _CACHE, CacheRow, rows, _record)
     return parsed, figure or _total(value, "BuilderSize")

@@ -5,6 +5,7 @@ An absent figure is `None` and its section says why. Unknown is never zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -31,6 +32,7 @@ __all__ = [
     "Runner",
     "Section",
     "SectionName",
+    "would_show",
 ]
 
 TIMEOUT_RETURN_CODE = 124
@@ -57,6 +59,8 @@ class SectionName(StrEnum):
     VOLUMES = "volumes"
     BUILD_CACHE = "build_cache"
     BUILDERS = "builders"
+    BUILDER_CACHE = "builder_cache"
+    INSTANCES = "buildx_instances"
     RUNNERS = "runners"
 
 
@@ -68,7 +72,10 @@ SECTION_OF_KIND: dict[Kind, SectionName] = {
     Kind.BUILDER: SectionName.BUILDERS,
     Kind.RUNNER_WORKDIR: SectionName.RUNNERS,
 }
-"""The section that has to be complete before an absent resource of a kind is gone, not unseen."""
+"""The section that has to be complete before an absent resource of a kind is gone, not unseen.
+
+See `would_show`, which knows the one exception.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,3 +208,25 @@ class Observation:
         """The availability of a section; one that was never asked is unavailable."""
         section = self.sections.get(name)
         return Availability.UNAVAILABLE if section is None else section.availability
+
+
+def would_show(
+    kind: str, resource_id: str, sections: Mapping[SectionName, Section], builders: Mapping[str, Builder]
+) -> bool:
+    """Whether a resource that was not seen would have been, were it still there.
+
+    The records of a container builder are of its own cache: they are gone if all its records were read, or
+    if the builder itself is gone with all that it kept.
+    """
+
+    def complete(name: SectionName) -> bool:
+        section = sections.get(name)
+        return section is not None and section.availability is Availability.COMPLETE
+
+    if kind == Kind.BUILD_CACHE and "/" in resource_id:
+        builder = builders.get(resource_id.partition("/")[0])
+        return complete(SectionName.BUILDERS) and (builder is None or builder.records_read)
+    try:
+        return complete(SECTION_OF_KIND[Kind(kind)])
+    except (KeyError, ValueError):
+        return False

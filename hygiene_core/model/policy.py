@@ -99,7 +99,7 @@ class Policy:
     """One host's policy.
 
     `source` is the file it was read from, or `None` for the built-in protective defaults. `digest` is
-    sha256 over the canonical JSON of everything else.
+    sha256 over the canonical JSON of everything else. `homes` are where buildx keeps its instance files.
     """
 
     source: str | None
@@ -109,3 +109,4 @@ class Policy:
     ages: Ages
     budgets: dict[str, Budget] = field(default_factory=dict)
     runner_roots: tuple[RunnerRoot, ...] = ()
+    homes: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ class Deadlines:
     volumes: timedelta = timedelta(seconds=120)
     build_cache: timedelta = timedelta(seconds=60)
     runners: timedelta = timedelta(seconds=120)
+    builder_cache: timedelta = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,9 @@ class ObserveRequest:
 
     `docker_socket` is a filesystem path. `data_root` maps the Engine's data root into this process's view,
     `None` to use the path that the Engine names. `state_directory` and `roots` (role to path) are measured
-    as filesystems. `runner_roots` (name to path) are where runners are installed. `known_layers` holds the
-    layers of images inspected earlier, by image id.
+    as filesystems. `runner_roots` (name to path) are where runners are installed. `homes`
+    are the directories whose buildx instance files tell which builders somebody still knows. `known_layers`
+    holds the layers of images inspected earlier, by image id.
     """
 
     docker_socket: str
@@ -35,5 +37,6 @@ class ObserveRequest:
     state_directory: str | None = None
     roots: dict[str, str] = field(default_factory=dict)
     runner_roots: dict[str, str] = field(default_factory=dict)
+    homes: tuple[str, ...] = ()
     deadlines: Deadlines = field(default_factory=Deadlines)
     known_layers: dict[str, tuple[str, ...]] = field(default_factory=dict)

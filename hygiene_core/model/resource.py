@@ -7,7 +7,7 @@ aware UTC datetimes. All text comes from the host: it is shown as text and never
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
@@ -16,6 +16,7 @@ __all__ = [
     "BuildCacheRecord",
     "Builder",
     "Container",
+    "GcRule",
     "Image",
     "Kind",
     "Labels",
@@ -145,7 +146,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildCacheRecord:
-    """One record of a builder's cache.
+    """One record of a builder's cache. In a container builder `id` and `parents` begin with `<builder>/`.
 
     `shared` means that an image uses the same layer: removing the record frees next to nothing. `in_use` is
     BuildKit's own word and is known to stick at true; it keeps, it never proves that a build runs.
@@ -176,11 +177,28 @@ class BuildCacheRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GcRule:
+    """One tier of BuildKit's own garbage collection. `None` is "no bound"; `everything` has no exceptions."""
+
+    everything: bool = False
+    filters: tuple[str, ...] = ()
+    keep_for: timedelta | None = None
+    reserved_bytes: int | None = None
+    max_used_bytes: int | None = None
+    min_free_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Builder:
     """One BuildKit builder: the embedded one, or a container `buildx_buildkit_<node>` and its state volume.
 
     `id` is the node; where that would be the embedded builder's, it is the whole name of the container.
     `container_state` is `None` where only the state volume is left.
+
+    What BuildKit itself told stands in `version`, `gc_policy` (empty: it collects nothing), `running_builds`
+    and `last_build_at`; `sessions` counts the clients that are attached to its container now. `instances`
+    are the buildx instance files that name this node, in the homes that the configuration names. Each is
+    `None` where it was not read. `records_read` says that every record of its cache was.
     """
 
     kind: Literal[Kind.BUILDER] = Kind.BUILDER
@@ -192,6 +210,13 @@ class Builder:
     image_name: str | None = None
     volume: str | None = None
     size_bytes: int | None = None
+    version: str | None = None
+    gc_policy: tuple[GcRule, ...] | None = None
+    running_builds: int | None = None
+    last_build_at: datetime | None = None
+    sessions: int | None = None
+    instances: tuple[str, ...] | None = None
+    records_read: bool = False
 
     @property
     def name(self) -> str:

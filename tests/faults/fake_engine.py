@@ -107,6 +107,19 @@ def empty_routes() -> dict[str, Handler]:
     }
 
 
+def frames(output: bytes = b"", said: bytes = b"") -> Handler:
+    """The answer of an exec: the frames of its two streams, ended by the end of the connection."""
+    parts = ((1, output), (2, said))
+    body = b"".join(struct.pack(">BxxxL", kind, len(part)) + part for kind, part in parts if part)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
+
+    def answer(_engine: FakeEngine, to: socket.socket) -> None:
+        to.sendall(head + body)
+        to.shutdown(socket.SHUT_RDWR)
+
+    return answer
+
+
 class FakeEngine:
     """Serves `routes` by path, API version and query taken off; `exact` goes by the whole target.
 
@@ -165,8 +178,11 @@ class FakeEngine:
         with connection, connection.makefile("rb") as requests:
             try:
                 while line := requests.readline():
-                    while requests.readline() not in {b"\r\n", b""}:
-                        pass
+                    length = 0
+                    while (header := requests.readline()) not in {b"\r\n", b""}:
+                        if header.lower().startswith(b"content-length:"):
+                            length = int(header.split(b":")[1])
+                    requests.read(length)
                     self._answer(line.split()[1].decode(), connection)
             except OSError:
                 return  # the client shut it, as it does at a deadline

@@ -268,7 +268,7 @@ def test_null_is_not_an_empty_list(route: str, name: str):
         seen = look(engine)
     section = seen.sections[SectionName(name)]
     assert section.availability is Availability.UNAVAILABLE
-    assert section.reason == f"The Engine's list of {name} is not a list."
+    assert section.reason == f"The list of {name} is not a list."
 
 
 def test_an_image_that_vanishes_in_between_is_dropped_and_one_that_stays_is_unknown():
@@ -336,7 +336,11 @@ def test_each_section_is_told_once_when_it_starts_and_once_when_it_ends(reachabl
         observe(ObserveRequest(docker_socket=path), emit=told.append)
     started = [event.section for event in told if isinstance(event, ProbeStarted)]
     finished = [event.section.name for event in told if isinstance(event, ProbeFinished)]
-    assert sorted(started) == sorted(finished) == sorted(set(SectionName) - {SectionName.RUNNERS})
+    assert (
+        sorted(started)
+        == sorted(finished)
+        == sorted(set(SectionName) - {SectionName.RUNNERS, SectionName.INSTANCES})
+    )
 
 
 def test_a_listener_that_fails_ends_the_pass_and_leaves_no_thread_behind():

@@ -182,6 +182,7 @@ TYPES = {
     "percent": "10",
     "list of patterns": '["a*"]',
     "list of labels": '["a=b"]',
+    "list of paths": '["/root"]',
     "text": '"local"',
     "path": '"/srv/x"',
     "name": '"lane-9"',

@@ -161,6 +161,7 @@ HEADINGS = {
     "Volume": "facts of a volume",
     "BuildCacheRecord": "facts of a build-cache record",
     "Builder": "facts of a builder",
+    "GcRule": "facts of a builder: gc_policy",
     "RunnerWorkdir": "facts of a runner's directory",
 }
 """Which heading of the reference describes which part of the schema."""

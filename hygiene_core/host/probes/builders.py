@@ -6,7 +6,14 @@ from collections.abc import Iterable
 
 from hygiene_core.model.resource import EMBEDDED_BUILDER, BuildCacheRecord, Builder, Container, Volume
 
-__all__ = ["STATE_FOLDER", "embedded_builder", "find_builders", "node_of_container", "node_of_volume"]
+__all__ = [
+    "STATE_FOLDER",
+    "embedded_builder",
+    "find_builders",
+    "node_of_container",
+    "node_of_id",
+    "node_of_volume",
+]
 
 STATE_FOLDER = "/var/lib/buildkit"
 _PREFIX = "buildx_buildkit_"
@@ -35,6 +42,11 @@ def _id_of(node: str) -> str:
     whole name too.
     """
     return _PREFIX + node if node == EMBEDDED_BUILDER or node.startswith(_PREFIX) else node
+
+
+def node_of_id(builder_id: str) -> str:
+    """The node of a builder's id: see `_id_of`."""
+    return builder_id.removeprefix(_PREFIX)
 
 
 def find_builders(

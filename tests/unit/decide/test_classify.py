@@ -51,6 +51,8 @@ LEAKED = builder("leaked0", container_id=None, container_state=None, image_id=No
 LEAKED_VOLUME = volume("buildx_buildkit_leaked0_state")
 STOPPED_BUILDER = builder("old0", container_state="exited")
 STOPPED_BUILDER_CONTAINER = container("buildx_buildkit_old0", id=STOPPED_BUILDER.container_id, state="exited")
+ABANDONED = builder("builder-1f0c0", instances=(), sessions=0, running_builds=0)
+STOPPED_KNOWN = replace(STOPPED_BUILDER, instances=("/root/.docker/buildx/instances/old",))
 WARM = builder("odoo-docker-chris-testing0")
 WARM_CONTAINER = container("buildx_buildkit_odoo-docker-chris-testing0", id=WARM.container_id)
 WARM_IMAGE = image("moby/buildkit:buildx-stable-1")
@@ -141,6 +143,16 @@ CASES = [
     ("named and idle", volume("data"), (), policy(), "retained", ["keep.named_volume", "keep.no_rule"]),
     ("leaked state volume", LEAKED_VOLUME, (LEAKED,), policy(), "candidate", ["release.leaked_state"]),
     ("what is left of a builder", LEAKED, (LEAKED_VOLUME,), policy(), "candidate", ["release.leaked_state"]),
+    ("builder with a client", builder(sessions=1), (), policy(), "in_use", ["use.builder_active", "use.session"]),
+    ("builder with a build", builder(running_builds=2), (), policy(), "in_use", ["use.builder_active", "use.build"]),
+    ("abandoned builder", ABANDONED, (), policy(), "candidate", ["release.abandoned_builder"]),
+    ("abandoned, but a client came", replace(ABANDONED, sessions=1), (), policy(), "in_use", ["use.builder_active", "use.session"]),
+    ("abandoned, but a home was not read", replace(ABANDONED, instances=None), (), policy(), "in_use", ["use.builder_active"]),
+    ("stopped and abandoned", replace(ABANDONED, container_state="exited", sessions=None, running_builds=None), (), policy(), "candidate", ["release.abandoned_builder"]),
+    ("stopped builder that a file names", STOPPED_KNOWN, (), policy(), "retained", ["keep.builder", "keep.instance"]),
+    ("left state that a file names", replace(LEAKED, instances=("/root/b",)), (LEAKED_VOLUME,), policy(), "retained", ["keep.instance"]),
+    ("left volume that a file names", LEAKED_VOLUME, (replace(LEAKED, instances=("/root/b",)),), policy(), "retained", ["keep.instance"]),
+    ("stopped container of a builder that a file names", STOPPED_BUILDER_CONTAINER, (STOPPED_KNOWN,), policy(), "retained", ["keep.instance"]),
     ("leaked state volume, no rule", LEAKED_VOLUME, (LEAKED,), policy(ages=GRACE_ONLY), "retained", ["keep.no_rule"]),
 ]  # fmt: skip
 
