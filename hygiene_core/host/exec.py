@@ -50,7 +50,7 @@ def run_in(client: EngineClient, container_id: str, command: tuple[str, ...]) ->
     if code != 0:
         # A program that is not there is told on its standard output, by the Engine.
         words = mask_text((said or output).decode(errors="replace").strip())[:_SAID_CHARACTERS]
-        raise EngineProtocol(f"`{command[0]} {command[1]}` ended with exit code {code}: {words or 'no word'}")
+        raise EngineProtocol(f"`{command[0]}` ended with exit code {code}: {words or 'no word'}")
     return output
 
 

@@ -109,7 +109,7 @@ def test_one_that_hangs_costs_the_other_nothing():
         ({"du": plain(b"\x01\0\0\0\0\0\0\x09abc")}, "no whole stream of frames"),
         ({"du": plain(b"\x07\0\0\0\0\0\0\x01a")}, "no whole stream of frames"),
         ({"du": frames(b'[{"id": ""}]')}, "told records that cannot be read: 1 of 1 cache records"),
-        ({"du_end": reply({"ExitCode": 1})}, "`buildctl du` ended with exit code 1"),
+        ({"du_end": reply({"ExitCode": 1})}, "`buildctl` ended with exit code 1"),
         ({"du_end": reply({"ExitCode": None})}, "ended with exit code None"),
         ({"create": reply({"message": "container is paused"}, status=409)}, "container is paused"),
         ({"create": reply({})}, "did not name the exec"),
@@ -128,16 +128,26 @@ def test_a_program_that_is_not_there_says_so_in_the_engines_words():
     for what in COMMANDS.values():
         faults |= {what: frames(said), f"{what}_end": reply({"ExitCode": 127})}
     reason = reason_of(look(routes(container("b0", 1), **faults)))
-    assert "`buildctl du` ended with exit code 127" in reason
+    assert reason.startswith(
+        "b0 did not tell its version, records, builds: `buildctl` ended with exit code 127: "
+    )
     assert "executable file not found" in reason
 
 
-@pytest.mark.parametrize("state", ["exited", "paused", "restarting", "dead"])
-def test_one_that_does_not_run_is_not_asked(state: str):
+@pytest.mark.parametrize("state", ["paused", "restarting", "removing", "new"])
+def test_one_that_cannot_be_asked_is_named(state: str):
     with FakeEngine(routes(container("b0", 1, state))) as engine:
         seen = observe(ObserveRequest(docker_socket=engine.path))
         assert not any("exec" in target for target in engine.asked)
-    assert reason_of(seen) == f"b0 is {state}, so its records cannot be read"
+    assert reason_of(seen) == f"b0 is {state} and cannot be asked"
+
+
+@pytest.mark.parametrize("state", ["created", "exited", "dead"])
+def test_that_one_is_stopped_is_its_state_and_no_fault(state: str):
+    seen = look(routes(container("b0", 1, state)))
+    assert seen.sections[SectionName.BUILDER_CACHE].availability is Availability.COMPLETE
+    (builder,) = (one for one in seen.builders if one.id == "b0")
+    assert (builder.container_state, builder.records_read) == (state, False)
 
 
 def exec_of(program: str, *arguments: str, is_running: bool = True) -> Handler:

@@ -1,7 +1,7 @@
 """What the BuildKit in a builder's container says of itself: by its own client, run in that container.
 
-Only running containers are asked. Each builder is read on a thread and a connection of its own, so that one
-that hangs costs the others nothing.
+Only running containers are asked: that one is stopped is its state, and no failure to read it. Each builder
+is read on a thread and a connection of its own, so that one that hangs costs the others nothing.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ _BUILDCTL = "buildctl"
 _ATTACHED = "dial-stdio"
 """Every client of a builder is one exec of `buildctl dial-stdio`."""
 
+_ENDED = frozenset({"created", "exited", "dead"})
 _FORMAT = ("--format", "{{json .}}")
 T = TypeVar("T")
 
@@ -102,9 +103,12 @@ def read_builders(
         if pair[0].container_state == "running"
     ]
     for builder, container_id in builders:
-        if builder.container_state != "running":
-            said = f"is {builder.container_state}, so its records cannot be read"
-            facts[container_id] = BuilderFacts(problems=(said,))
+        if builder.container_state in _ENDED:
+            facts[container_id] = BuilderFacts()
+        elif builder.container_state != "running":
+            facts[container_id] = BuilderFacts(
+                problems=(f"is {builder.container_state} and cannot be asked",)
+            )
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -121,7 +125,7 @@ def read_builders(
 
 
 def _read(client: EngineClient, builder: Builder, container_id: str) -> BuilderFacts:
-    problems: list[str] = []
+    failed: dict[str, list[str]] = {}
 
     def part(what: str, read: Callable[[], T]) -> T | None:
         """One question; no more are asked once the time is over."""
@@ -130,22 +134,24 @@ def _read(client: EngineClient, builder: Builder, container_id: str) -> BuilderF
         try:
             return read()
         except HygieneError as error:
-            problems.append(f"did not tell its {what}: {error.message}")
+            failed.setdefault(error.message, []).append(what)
             return None
 
     def buildctl(*arguments: str) -> bytes:
         return run_in(client, container_id, (_BUILDCTL, *arguments, *_FORMAT))
 
     sessions = part("sessions", lambda: running(client, container_id))
-    if sessions is None or any(map(_is_look, sessions)):
-        if sessions is not None:
-            problems.append("still runs the `buildctl` of an earlier look: it was not asked again")
-        return BuilderFacts(sessions=_attached(sessions), problems=tuple(problems))
+    if sessions is None:
+        return BuilderFacts(problems=_told(failed))
+    if any(map(_is_look, sessions)):
+        said = "still runs the `buildctl` of an earlier look: it was not asked again"
+        return BuilderFacts(sessions=_attached(sessions), problems=(said,))
     worker = part("version", lambda: parse_workers(buildctl("debug", "workers")))
     parsed = part("records", lambda: parse_du(buildctl("du"), builder.id))
     history = part("builds", lambda: parse_histories(buildctl("debug", "histories")))
+    problems = _told(failed)
     if parsed is not None and parsed.problem is not None:
-        problems.append(f"told records that cannot be read: {parsed.problem}")
+        problems += (f"told records that cannot be read: {parsed.problem}",)
     return BuilderFacts(
         version=worker.version if worker else None,
         gc_policy=worker.gc_policy if worker else None,
@@ -154,16 +160,19 @@ def _read(client: EngineClient, builder: Builder, container_id: str) -> BuilderF
         sessions=_attached(sessions),
         records=parsed.rows if parsed else (),
         records_read=parsed is not None and parsed.problem is None,
-        problems=tuple(problems),
+        problems=problems,
     )
+
+
+def _told(failed: dict[str, list[str]]) -> tuple[str, ...]:
+    """What could not be had, each reason once."""
+    return tuple(f"did not tell its {', '.join(whats)}: {why}" for why, whats in failed.items())
 
 
 def _is_look(session: Session) -> bool:
     return session.program == _BUILDCTL and session.first_argument in {"du", "debug"}
 
 
-def _attached(sessions: tuple[Session, ...] | None) -> int | None:
+def _attached(sessions: tuple[Session, ...]) -> int:
     """How many clients are attached."""
-    if sessions is None:
-        return None
     return sum(session.first_argument == _ATTACHED for session in sessions)
