@@ -163,7 +163,7 @@ def cache_record(description: str = "RUN make", **fields: Any) -> BuildCacheReco
 
 
 def builder(name: str = "odoo-docker-chris-testing0", **fields: Any) -> Builder:
-    """A running BuildKit container builder, `name` being its node's name."""
+    """A running BuildKit container builder that answered; `name` is its node's."""
     made: dict[str, Any] = {
         "id": name,
         "container_id": digest(f"builder {name}"),
@@ -172,6 +172,10 @@ def builder(name: str = "odoo-docker-chris-testing0", **fields: Any) -> Builder:
         "image_name": "moby/buildkit:buildx-stable-1",
         "volume": f"buildx_buildkit_{name}_state",
         "size_bytes": 8 * GIB,
+        "version": "v0.32.2",
+        "running_builds": 0,
+        "sessions": 0,
+        "records_read": True,
     }
     return Builder(**made | fields)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from shlex import quote
 
+from hygiene_core.decide.collection import collects_nothing, lacks, over_budget, overcommit
 from hygiene_core.decide.context import Context
-from hygiene_core.decide.relations import is_abandoned
 from hygiene_core.decide.summary import data_root, orphan_containers, orphan_volumes
 from hygiene_core.model.observation import Availability, Filesystem, Observation
 from hygiene_core.model.report import Finding, Severity, Status, Summary
@@ -27,6 +27,10 @@ class FindingCode(StrEnum):
     WARM_IMAGE_MISSING = "WARM_IMAGE_MISSING"
     ORPHAN_BUILDKIT_CONTAINER = "ORPHAN_BUILDKIT_CONTAINER"
     ORPHAN_BUILDKIT_VOLUME = "ORPHAN_BUILDKIT_VOLUME"
+    GC_OFF = "GC_OFF"
+    GC_TIER_MISSING = "GC_TIER_MISSING"
+    GC_OVER_BUDGET = "GC_OVER_BUDGET"
+    GC_OVERCOMMIT = "GC_OVERCOMMIT"
     SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
     CLOCK_SUSPECT = "CLOCK_SUSPECT"
     ENGINE_CHANGED = "ENGINE_CHANGED"
@@ -61,6 +65,14 @@ CODES: dict[FindingCode, _Code] = {
         Severity.WARNING, "A BuildKit container is stopped or abandoned and nobody keeps it."
     ),
     FindingCode.ORPHAN_BUILDKIT_VOLUME: _Code(Severity.WARNING, "A BuildKit state volume has no container."),
+    FindingCode.GC_OFF: _Code(Severity.WARNING, "A builder collects no garbage of its own."),
+    FindingCode.GC_TIER_MISSING: _Code(Severity.INFO, "A builder's garbage collection lacks a tier."),
+    FindingCode.GC_OVER_BUDGET: _Code(
+        Severity.INFO, "A builder's own garbage collection lets it grow over its budget."
+    ),
+    FindingCode.GC_OVERCOMMIT: _Code(
+        Severity.WARNING, "The builders together may take more than the disk has."
+    ),
     FindingCode.SECTION_INCOMPLETE: _Code(
         Severity.WARNING, "A part of the host could not be read completely."
     ),
@@ -97,6 +109,7 @@ def find(
         *_reclaimable(summary, context),
         *_warm(summary),
         *_orphans(observation, context),
+        *_collections(observation, context),
         *_sections(observation),
         *_kit(context, state_bytes),
     ]
@@ -217,7 +230,7 @@ def _warm(summary: Summary) -> list[Finding]:
 
 
 def _left(builder: Builder) -> str:
-    state = "runs, but has no owner" if is_abandoned(builder) else f"is {builder.container_state}"
+    state = "runs, but has no owner" if builder.abandoned else f"is {builder.container_state}"
     return f"a BuildKit container that {state} and that nobody keeps:"
 
 
@@ -247,6 +260,45 @@ def _orphans(observation: Observation, context: Context) -> list[Finding]:
             for builder in orphan_volumes(observation, context)
         ),
     ]
+
+
+def _collections(observation: Observation, context: Context) -> list[Finding]:
+    """What is to be said of BuildKit's own garbage collection."""
+    findings = []
+    for builder in observation.builders:
+        if collects_nothing(builder):
+            message = f"the builder {builder.id} collects no garbage: its cache grows until it is pruned"
+            findings.append(_finding(FindingCode.GC_OFF, message, subject=builder.id))
+        if missing := lacks(builder):
+            message = f"the garbage collection of {builder.id} lacks {'; '.join(missing)}"
+            findings.append(_finding(FindingCode.GC_TIER_MISSING, message, subject=builder.id))
+        if (over := over_budget(builder, context.policy)) is not None:
+            own, budget = over
+            message = f"the builder {builder.id} may grow over its budget between two runs of this kit"
+            findings.append(
+                _finding(
+                    FindingCode.GC_OVER_BUDGET,
+                    message,
+                    subject=builder.id,
+                    figure=own,
+                    limit=budget,
+                    unit="bytes",
+                )
+            )
+    root = data_root(observation)
+    found = None if root is None else overcommit(observation.builders, root.total_bytes)
+    if root is not None and found is not None:
+        findings.append(
+            _finding(
+                FindingCode.GC_OVERCOMMIT,
+                f"the builders {', '.join(found.builders)} together may take more than {root.path} has",
+                subject=root.path,
+                figure=found.total_bytes,
+                limit=root.total_bytes,
+                unit="bytes",
+            )
+        )
+    return findings
 
 
 def _sections(observation: Observation) -> list[Finding]:

@@ -7,10 +7,8 @@ from hygiene_core.decide.context import Context
 from hygiene_core.decide.relations import (
     ACTIVE_STATES,
     COMPOSE_PROJECT,
-    IDLE_STATES,
     builder_names,
     image_names,
-    is_abandoned,
 )
 from hygiene_core.decide.rule import Rule
 from hygiene_core.model.judgement import Verdict
@@ -18,6 +16,7 @@ from hygiene_core.model.observation import SectionName
 from hygiene_core.model.policy import first_match
 from hygiene_core.model.resource import (
     EMBEDDED_BUILDER,
+    IDLE_STATES,
     BuildCacheRecord,
     Builder,
     Container,
@@ -182,7 +181,7 @@ def _record_in_use(resource: BuildCacheRecord, _context: Context) -> str | None:
 
 def _builder_active(resource: Builder, _context: Context) -> str | None:
     state = resource.container_state
-    return f"its container is {state}" if state in ACTIVE_STATES and not is_abandoned(resource) else None
+    return f"its container is {state}" if state in ACTIVE_STATES and not resource.abandoned else None
 
 
 def _builder_attached(resource: Builder, _context: Context) -> str | None:

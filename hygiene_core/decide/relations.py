@@ -17,12 +17,10 @@ __all__ = [
     "ACTIVE_STATES",
     "BUILDER_PREFIX",
     "COMPOSE_PROJECT",
-    "IDLE_STATES",
     "Relations",
     "budget_of",
     "builder_names",
     "image_names",
-    "is_abandoned",
     "node_names",
     "relate",
     "warm_builders",
@@ -33,7 +31,6 @@ BUILDER_PREFIX = "buildx_buildkit_"
 
 COMPOSE_PROJECT = "com.docker.compose.project"
 ACTIVE_STATES = frozenset({"running", "paused", "restarting", "removing"})
-IDLE_STATES = frozenset({"created", "exited", "dead"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +102,6 @@ def relate(observation: Observation, protect: Protect) -> Relations:
         builder_of_container={b.container_id: b for b in observation.builders if b.container_id},
         homes_unread=_homes_unread(observation),
     )
-
-
-def is_abandoned(builder: Builder) -> bool:
-    """Whether nobody is left who could ask the builder for anything, container or not.
-
-    No instance file of any configured home names it, no client is attached and no build runs. What was not
-    read is no proof.
-    """
-    quiet = builder.container_state in IDLE_STATES or (builder.sessions == 0 and builder.running_builds == 0)
-    return builder.container_id is not None and builder.instances == () and quiet
 
 
 def budget_of(policy: Policy, builder_id: str) -> Budget | None:

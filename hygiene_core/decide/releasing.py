@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from hygiene_core.decide.cache import UNTOUCHED_TYPES, age_reference
 from hygiene_core.decide.context import Context, stamp
 from hygiene_core.decide.holding import AGED, BUILD_CACHE, BUILDER, CONTAINER, IMAGE, VOLUME, WORKDIR
-from hygiene_core.decide.relations import budget_of, is_abandoned
+from hygiene_core.decide.relations import budget_of
 from hygiene_core.decide.rule import Rule
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Resource, Volume
@@ -78,7 +78,7 @@ def _remote_volume(resource: Volume | Builder, context: Context) -> str | None:
 def _live_builder(resource: Volume | Builder, context: Context) -> str | None:
     of_volume = context.relations.builder_of_volume
     found = resource if isinstance(resource, Builder) else of_volume.get(resource.id)
-    if found is None or found.container_id is None or (found is resource and is_abandoned(found)):
+    if found is None or found.container_id is None or (found is resource and found.abandoned):
         return None
     return f"the builder {found.id} has its container, which is {found.container_state}"
 
@@ -168,7 +168,7 @@ def _anonymous(resource: Volume, context: Context) -> str | None:
 
 
 def _abandoned(resource: Builder, context: Context) -> str | None:
-    if not is_abandoned(resource):
+    if not resource.abandoned:
         return None
     return _waited("a builder that no instance file names, without client or build", resource, context)
 

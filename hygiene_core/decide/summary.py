@@ -13,7 +13,6 @@ from hygiene_core.decide.relations import (
     budget_of,
     builder_names,
     image_names,
-    is_abandoned,
 )
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem, Observation, SectionName
@@ -77,7 +76,7 @@ def orphan_containers(observation: Observation, context: Context) -> tuple[Build
         for builder in observation.builders
         if builder.container_id
         and not builder.instances
-        and (builder.container_state not in ACTIVE_STATES or is_abandoned(builder))
+        and (builder.container_state not in ACTIVE_STATES or builder.abandoned)
         and not is_protected(builder, context)
     )
 

@@ -13,6 +13,7 @@ from typing import Literal, TypeAlias
 
 __all__ = [
     "EMBEDDED_BUILDER",
+    "IDLE_STATES",
     "BuildCacheRecord",
     "Builder",
     "Container",
@@ -28,6 +29,9 @@ __all__ = [
 
 EMBEDDED_BUILDER = "embedded"
 """The name of the BuildKit inside the Engine, wherever a builder is named."""
+
+IDLE_STATES = frozenset({"created", "exited", "dead"})
+"""The states of a container in which nothing of it runs."""
 
 Labels: TypeAlias = dict[str, str]
 
@@ -217,6 +221,16 @@ class Builder:
     sessions: int | None = None
     instances: tuple[str, ...] | None = None
     records_read: bool = False
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether nobody is left who could ask it for anything, container or not.
+
+        No instance file of any configured home names it, no client is attached and no build runs. What was
+        not read is no proof.
+        """
+        quiet = self.container_state in IDLE_STATES or (self.sessions == 0 and self.running_builds == 0)
+        return self.container_id is not None and self.instances == () and quiet
 
     @property
     def name(self) -> str:

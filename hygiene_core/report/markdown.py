@@ -9,6 +9,7 @@ from datetime import tzinfo
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.report import Report
 from hygiene_core.model.text import plain
+from hygiene_core.report.builders import builder_rows
 from hygiene_core.report.figures import (
     CLASS_ORDER,
     UNKNOWN,
@@ -94,6 +95,7 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         _disk(report),
         _classes(report),
         _warm(report),
+        _builders(report),
         _runners(report),
         _candidates(report, resources),
         _foot(report),
@@ -210,6 +212,23 @@ def _warm(report: Report) -> list[str]:
         return []
     lines = ["### Kept warm", "", *_table("What Name State Details", rows)]
     return [*lines, "", f"And {more:,} more, all as they should be."] if more else lines
+
+
+def _builders(report: Report) -> list[str]:
+    rows = [
+        [
+            markdown_cell(row.name),
+            f"**{row.sort}**" if row.sort == "orphan" else row.sort,
+            markdown_cell(row.state),
+            markdown_cell(row.version),
+            row.records,
+            row.cache,
+            row.builds,
+        ]
+        for row in builder_rows(report)
+    ]
+    titles = "Builder Sort State Version >Records >Cache >Builds"
+    return ["### Builders", "", *_table(titles, rows)] if rows else []
 
 
 def _runners(report: Report) -> list[str]:

@@ -12,6 +12,7 @@ from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem
 from hygiene_core.model.report import ClassSummary, Finding, Report, Severity, Status, WarmBuilder, WarmImage
 from hygiene_core.model.text import plain
+from hygiene_core.report.builders import builder_rows
 from hygiene_core.report.figures import (
     CLASS_ORDER,
     UNKNOWN,
@@ -90,6 +91,7 @@ def render(
         _disk(page),
         _classes(page),
         _warm(page),
+        _builders(page),
         _runners(page),
         _resources(page, resources),
         _foot(page),
@@ -268,6 +270,25 @@ def _warm(page: _Page) -> list[str]:
     columns = (Column(""), *[Column("", flexible=True)] * 3)
     lines = [page.head("Kept warm"), *table(columns, rows, page.width, page.ink)]
     return [*lines, f"{_INDENT}and {more:,} more, all as they should be"] if more else lines
+
+
+def _builders(page: _Page) -> list[str]:
+    rows: list[list[str | Painted]] = [
+        [
+            plain(row.name, _NAME_LIMIT),
+            (row.sort, "warn" if row.sort == "orphan" else ""),
+            plain(row.state, 40),
+            *((plain(row.version, 40),) if page.wide else ()),
+            row.records,
+            row.cache,
+            row.builds,
+        ]
+        for row in builder_rows(page.report)
+    ]
+    columns = [Column("BUILDER", flexible=True), Column("SORT"), Column("STATE")]
+    columns += [Column("VERSION")] if page.wide else []
+    columns += [Column(title, right=True) for title in ("RECORDS", "CACHE", "BUILDS")]
+    return [page.head("Builders"), *table(columns, rows, page.width, page.ink)] if rows else []
 
 
 def _runners(page: _Page) -> list[str]:

@@ -1,10 +1,8 @@
 """A host that was recorded, for people without an Engine at hand, and the command that records one.
 
 The recording is an `Observation` that this kit made of a lab host, stored as it was seen. Nothing in it was
-typed by hand. To make it anew, in namespaces where the lab host's data root, socket and machine id stand at
-their usual places:
-
-    python -m hygiene_core.transport.demo record /run/docker.sock hygiene_core/demo/observation.json.gz
+typed by hand. To make it anew: `nox -s lab -- record`, which starts a lab host and calls this module in
+namespaces where its data root, socket, machine id, home and runner stand at their usual places.
 """
 
 from __future__ import annotations
@@ -86,9 +84,9 @@ def recording() -> Recording:
     return made
 
 
-def record(socket_path: str, out: Path) -> Observation:
-    """Look at an Engine and write the recording of it. Refused where a section is not complete."""
-    seen = LocalTransport().observe(ObserveRequest(docker_socket=socket_path))
+def record(request: ObserveRequest, out: Path) -> Observation:
+    """Look at a host and write the recording of it. Refused where a section is not complete."""
+    seen = LocalTransport().observe(request)
     missing = [
         f"{name}: {section.reason}"
         for name, section in seen.sections.items()
@@ -105,18 +103,24 @@ def record(socket_path: str, out: Path) -> Observation:
 
 
 def main(arguments: list[str]) -> int:
-    """`record SOCKET OUT`; the exit status."""
+    """`record SOCKET HOME RUNNER OUT`; the exit status."""
     match arguments:
-        case ["record", socket_path, out]:
+        case ["record", socket_path, home, runner, out]:
+            request = ObserveRequest(
+                docker_socket=socket_path,
+                homes=(home,),
+                roots={f"runner_root:{Path(runner).name}": runner},
+                runner_roots={Path(runner).name: runner},
+            )
             try:
-                seen = record(socket_path, Path(out))
+                seen = record(request, Path(out))
             except UsageProblem as problem:
                 sys.stderr.write(f"{problem}\n")
                 return problem.exit_status
             sys.stdout.write(f"{out}: {len(seen.images)} images, {len(seen.volumes)} volumes\n")
             return 0
         case _:
-            sys.stderr.write("usage: python -m hygiene_core.transport.demo record SOCKET OUT\n")
+            sys.stderr.write("usage: python -m hygiene_core.transport.demo record SOCKET HOME RUNNER OUT\n")
             return UsageProblem.exit_status
 
 

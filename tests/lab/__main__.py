@@ -2,6 +2,7 @@
 
 python -m tests.lab trees                 build all trees and print the versions in them
 python -m tests.lab up stable --scene     run an engine, with the scene of traps in it, until Ctrl-C
+python -m tests.lab record                record the demo host anew
 python -m tests.lab sweep                 remove what a killed run left
 """
 
@@ -13,13 +14,16 @@ import shlex
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from tests.lab import leftovers
 from tests.lab.errors import LabFailure, LabUnavailable
 from tests.lab.host import LabHost
+from tests.lab.record import record
 from tests.lab.scene import WARM_BUILDER, build_scene
 from tests.lab.trees import TREES, ensure_trees, why_not
 
+DEMO = Path(__file__).parents[2] / "hygiene_core/demo/observation.json.gz"
 _END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -35,6 +39,10 @@ def main(arguments: Sequence[str]) -> int:
     up.add_argument("tree", choices=list(TREES))
     up.add_argument("--store", choices=["overlay2", "containerd"], default="overlay2", help="the image store")
     up.add_argument("--scene", action="store_true", help="fill it with the scene of traps")
+    recorded = commands.add_parser("record", help="record the demo host anew")
+    recorded.add_argument(
+        "out", nargs="?", type=Path, default=DEMO, help="where to; the packaged file if left out"
+    )
     chosen = parser.parse_args(arguments)
     reason = why_not()
     if reason is not None:
@@ -47,6 +55,8 @@ def main(arguments: Sequence[str]) -> int:
             sys.stdout.writelines(f"{tree}\n" for tree in ensure_trees())
         elif chosen.command == "sweep":
             sys.stdout.writelines(f"removed {name}\n" for name in leftovers.sweep())
+        elif chosen.command == "record":
+            sys.stdout.write(record(chosen.out))
         else:
             _up(chosen)
     except LabUnavailable as problem:

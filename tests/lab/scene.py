@@ -111,13 +111,18 @@ class _Builder:
         return str(self.api.image(reference)["Id"])
 
 
-def build_scene(host: LabHost, *, rebuilt: bool = False) -> Scene:
-    """Furnish a host that is empty; takes a few seconds. `rebuilt` adds the roles of that name."""
+def build_scene(host: LabHost, *, rebuilt: bool = False, builders: bool = True) -> Scene:
+    """Furnish a host that is empty; takes a few seconds. `rebuilt` adds the roles of that name.
+
+    Without `builders` the roles of builders are left to whoever starts real ones.
+    """
     with host.api() as api:
         scene = _Builder(host, api)
         scene.images["base"] = images.import_base(host)
-        for step in (_moved, _lineage, _plain_images, _pulled, _volumes, _builders, _compose, _evil):
+        for step in (_moved, _lineage, _plain_images, _pulled, _volumes, _compose, _evil):
             step(scene)
+        if builders:
+            _builders(scene)
         if rebuilt:
             _rebuilt(scene)
         cache = _build_cache(scene)

@@ -24,11 +24,7 @@ PACKED = Path(demo.__file__).parents[1] / "demo" / "observation.json.gz"
 def test_the_recording_is_complete_and_holds_every_kind():
     seen = demo.DemoTransport().observe(ObserveRequest(docker_socket="/nowhere"))
     assert {section.availability for section in seen.sections.values()} == {Availability.COMPLETE}
-    assert set(seen.sections) == set(SectionName) - {
-        SectionName.RUNNERS,
-        SectionName.INSTANCES,
-        SectionName.BUILDER_CACHE,
-    }
+    assert set(seen.sections) == set(SectionName)
     assert all(
         (seen.images, seen.containers, seen.volumes, seen.build_cache, seen.builders, seen.filesystems)
     )
@@ -68,7 +64,7 @@ def test_what_the_policy_keeps_warm_is_in_the_recording():
 def test_what_is_not_complete_is_not_recorded(tmp_path: Path):
     out = tmp_path / "out.gz"
     with FakeEngine() as engine, pytest.raises(UsageProblem, match="filesystems: data_root: not proven"):
-        demo.record(engine.path, out)
+        demo.record(ObserveRequest(docker_socket=engine.path), out)
     assert not out.exists()
 
 
@@ -76,4 +72,4 @@ def test_the_command_says_how_it_is_used():
     command = [sys.executable, "-m", "hygiene_core.transport.demo", "play"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "usage: python -m hygiene_core.transport.demo record SOCKET OUT\n"
+    assert done.stderr == "usage: python -m hygiene_core.transport.demo record SOCKET HOME RUNNER OUT\n"

@@ -18,7 +18,7 @@ from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
 from hygiene_core.host.exec import Session, run_in, running
 from hygiene_core.host.probes.builders import find_builders
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, GcRule
+from hygiene_core.model.resource import IDLE_STATES, BuildCacheRecord, Builder, Container, GcRule
 
 __all__ = ["SOURCE", "BuilderFacts", "BuildersReading", "read_builders"]
 
@@ -28,7 +28,6 @@ _BUILDCTL = "buildctl"
 _ATTACHED = "dial-stdio"
 """Every client of a builder is one exec of `buildctl dial-stdio`."""
 
-_ENDED = frozenset({"created", "exited", "dead"})
 _FORMAT = ("--format", "{{json .}}")
 T = TypeVar("T")
 
@@ -103,7 +102,7 @@ def read_builders(
         if pair[0].container_state == "running"
     ]
     for builder, container_id in builders:
-        if builder.container_state in _ENDED:
+        if builder.container_state in IDLE_STATES:
             facts[container_id] = BuilderFacts()
         elif builder.container_state != "running":
             facts[container_id] = BuilderFacts(

@@ -153,6 +153,7 @@ CASES = [
     ("left state that a file names", replace(LEAKED, instances=("/root/b",)), (LEAKED_VOLUME,), policy(), "retained", ["keep.instance"]),
     ("left volume that a file names", LEAKED_VOLUME, (replace(LEAKED, instances=("/root/b",)),), policy(), "retained", ["keep.instance"]),
     ("stopped container of a builder that a file names", STOPPED_BUILDER_CONTAINER, (STOPPED_KNOWN,), policy(), "retained", ["keep.instance"]),
+    ("abandoned, but a client came and went unread", replace(ABANDONED, sessions=None), (), policy(), "in_use", ["use.builder_active"]),
     ("leaked state volume, no rule", LEAKED_VOLUME, (LEAKED,), policy(ages=GRACE_ONLY), "retained", ["keep.no_rule"]),
 ]  # fmt: skip
 
@@ -520,3 +521,30 @@ def test_the_policy_of_a_builder_without_an_index():
         judge(observation(digits), policy(protect=Protect(builders=("123",))))["123"].verdict
         is Verdict.PROTECTED
     )
+
+
+@pytest.mark.parametrize("kind", ["builder", "volume", "container"])
+def test_a_home_that_was_not_read_makes_unnamed_builders_and_their_parts_unknown(kind):
+    unread = {"buildx_instances": "/home/x: Permission denied"}
+    stopped = replace(STOPPED_BUILDER, instances=None)
+    seen = observation(LEAKED, LEAKED_VOLUME, stopped, STOPPED_BUILDER_CONTAINER, partial=unread)
+    row = judge(seen)[
+        {"builder": LEAKED, "volume": LEAKED_VOLUME, "container": STOPPED_BUILDER_CONTAINER}[kind].id
+    ]
+    assert (row.verdict, rules_of(row)) == (Verdict.UNKNOWN, ("unknown.section",))
+    assert row.reasons[0].detail.endswith("was not read: /home/x: Permission denied")
+
+
+def test_what_is_no_part_of_a_builder_does_not_wait_for_homes():
+    seen = observation(volume("data"), container("db", state="exited"), partial={"buildx_instances": "no"})
+    assert {row.verdict for row in judge(seen).values()} == {Verdict.RETAINED, Verdict.CANDIDATE}
+
+
+def test_records_of_a_builder_that_was_not_read_in_full_are_unknown():
+    whole, part = builder("whole0"), builder("part0", records_read=False)
+    records = [cache_record(f"{one.id}/r", id=f"{one.id}/r", builder=one.id) for one in (whole, part)]
+    rows = judge(observation(whole, part, *records))
+    assert rules_of(rows["whole0/r"]) == ("cache.no_budget",)
+    assert rules_of(rows["part0/r"]) == ("unknown.section",)
+    alone = judge(observation(records[0]))
+    assert rules_of(alone["whole0/r"]) == ("unknown.section",)

@@ -207,7 +207,9 @@ def test_candidate_bytes_are_unknown_with_one_unknown_part():
     assert summary_of(observation(LEFT, unsized)).candidate_bytes is None
 
 
-@pytest.mark.parametrize("name", ["images", "containers", "volumes", "build_cache", "builders"])
+@pytest.mark.parametrize(
+    "name", ["images", "containers", "volumes", "build_cache", "builders", "builder_cache"]
+)
 @pytest.mark.parametrize("how", ["partial", "unavailable"])
 def test_candidate_bytes_are_unknown_unless_everything_was_seen(name, how):
     assert summary_of(observation(**{how: {name: "frozen"}})).candidate_bytes is None

@@ -1,0 +1,104 @@
+"""What is said of BuildKit's own garbage collection."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hygiene_core.decide.classify import classify
+from hygiene_core.decide.collection import ceiling, collects_nothing, lacks, over_budget, overcommit
+from hygiene_core.decide.findings import find
+from hygiene_core.decide.summary import summarise
+from hygiene_core.model.policy import Budget
+from hygiene_core.model.report import Finding
+from hygiene_core.model.resource import GcRule
+from hygiene_core.testing import GIB, builder, filesystem, observation
+from tests.unit.decide.judging import WEEK, context_of, policy
+
+CHEAP = GcRule(filters=("type==source.local,type==exec.cachemount",), keep_for=WEEK, max_used_bytes=GIB)
+OLD = GcRule(keep_for=timedelta(days=60), max_used_bytes=2 * GIB)
+WHOLE = GcRule(max_used_bytes=20 * GIB)
+ALL = GcRule(everything=True, max_used_bytes=30 * GIB)
+GUARDED = GcRule(everything=True, max_used_bytes=900 * GIB, min_free_bytes=50 * GIB)
+DEFAULT = (CHEAP, OLD, WHOLE, ALL)
+
+
+@pytest.mark.parametrize(
+    ("rules", "bytes_"),
+    [(None, None), ((), None), ((CHEAP, OLD), None), (DEFAULT, 20 * GIB), ((GcRule(everything=True),), None)],
+)
+def test_the_ceiling_is_the_lowest_bound_that_holds_for_all(rules, bytes_):
+    assert ceiling(builder(gc_policy=rules)) == bytes_
+
+
+def test_no_collection_is_not_the_same_as_one_that_was_not_read():
+    assert collects_nothing(builder(gc_policy=()))
+    assert not collects_nothing(builder(gc_policy=None))
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (None, []),
+        ((), []),
+        (DEFAULT, []),
+        ((WHOLE, ALL), ["cheap records"]),
+        ((CHEAP, GcRule(everything=True, keep_for=WEEK)), ["bounds the whole cache"]),
+        ((CHEAP, WHOLE), ["internal and frontend"]),
+        ((OLD,), ["cheap records", "bounds the whole cache", "internal and frontend"]),
+    ],
+)
+def test_what_it_lacks(rules, words):
+    missing = lacks(builder(gc_policy=rules))
+    assert len(missing) == len(words)
+    assert all(word in text for word, text in zip(words, missing, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("rules", "limit", "expected"),
+    [
+        (DEFAULT, 20 * GIB, None),
+        (DEFAULT, 19 * GIB, (20 * GIB, 19 * GIB)),
+        ((CHEAP,), 19 * GIB, (None, 19 * GIB)),
+        ((), 19 * GIB, None),
+        (None, 19 * GIB, None),
+        (DEFAULT, None, None),
+    ],
+)
+def test_over_the_budget(rules, limit, expected):
+    budgets = {} if limit is None else {"b": Budget(max_bytes=limit, reserved_bytes=0, min_age=WEEK)}
+    assert over_budget(builder("b0", gc_policy=rules), policy(budgets=budgets)) == expected
+
+
+def test_all_together():
+    two = (builder("a0", gc_policy=DEFAULT), builder("b0", gc_policy=(GcRule(max_used_bytes=90 * GIB),)))
+    found = overcommit(two, 100 * GIB)
+    assert found is not None
+    assert (found.builders, found.total_bytes) == (("a0", "b0"), 110 * GIB)
+    assert overcommit(two, 110 * GIB) is None
+    assert overcommit((builder("c0", gc_policy=(GUARDED,)), builder("d0", gc_policy=None)), GIB) is None
+
+
+def found_of(*builders, limit: int = 8 * GIB, **fields) -> list[Finding]:
+    seen = observation(*builders, **fields)
+    context = context_of(seen, policy(budgets={"b": Budget(max_bytes=limit, reserved_bytes=0, min_age=WEEK)}))
+    judged = classify(seen, context)
+    found = find(seen, summarise(seen, judged, context), context, None)
+    return [one for one in found if one.code.startswith("GC_")]
+
+
+def test_findings_name_the_builder_and_the_figures():
+    off, lacking, over = found_of(builder("a0", gc_policy=()), builder("b0", gc_policy=(CHEAP, WHOLE)))
+    assert (off.code, off.subject) == ("GC_OFF", "a0")
+    assert {lacking.code, over.code} == {"GC_TIER_MISSING", "GC_OVER_BUDGET"}
+    budget = next(one for one in (lacking, over) if one.code == "GC_OVER_BUDGET")
+    assert (budget.figure, budget.limit, budget.unit) == (20 * GIB, 8 * GIB, "bytes")
+
+
+def test_more_than_the_disk_is_a_finding_if_the_disk_is_known():
+    greedy = builder(
+        "x0", gc_policy=(CHEAP, GcRule(everything=True, max_used_bytes=filesystem().total_bytes + 1))
+    )
+    assert [one.code for one in found_of(greedy)] == ["GC_OVERCOMMIT"]
+    assert found_of(greedy, filesystems=()) == []
