@@ -26,6 +26,7 @@ from hygiene_core.decide.sentence import sentence
 from hygiene_core.decide.summary import summarise
 from hygiene_core.errors import NotSeen, UnknownResource, Unreachable
 from hygiene_core.evidence.store import EvidenceStore, Recorded
+from hygiene_core.model.coverage import Followed
 from hygiene_core.model.event import Emit, StageFinished, StageStarted, silent
 from hygiene_core.model.host import Host
 from hygiene_core.model.judgement import Chain
@@ -67,6 +68,7 @@ class Run:
     started_at: datetime
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     memory: Memory = field(default_factory=Memory)
+    watched: Followed = field(default_factory=Followed)
     observation: Observation | None = None
     context: Context | None = None
     report: Report | None = None
@@ -151,7 +153,9 @@ def _through(stages: tuple[Stage, ...], tools: Tools) -> Run:
 def _recall(run: Run, tools: Tools) -> Run:
     if tools.store is None:
         return run
-    return replace(run, memory=tools.store.recall(tools.host.name))
+    return replace(
+        run, memory=tools.store.recall(tools.host.name), watched=tools.store.watched(tools.host.name)
+    )
 
 
 def _observe(run: Run, tools: Tools) -> Run:
@@ -176,7 +180,7 @@ def _observe(run: Run, tools: Tools) -> Run:
 def _classify(run: Run, tools: Tools) -> Run:
     observation, policy = _observed(run), tools.host.policy
     now = observation.ended_at
-    context = gather(observation, run.memory, policy, now)
+    context = gather(observation, run.memory, policy, now, run.watched)
     judged = classify(observation, context)
     summary = summarise(observation, judged, context)
     findings = find(observation, summary, context, tools.store.size_bytes() if tools.store else None)
@@ -202,6 +206,7 @@ def _classify(run: Run, tools: Tools) -> Run:
         sections={name.value: section for name, section in observation.sections.items()},
         filesystems=observation.filesystems,
         runners=observation.runners,
+        covered=context.memory.covered,
         resources=judged,
     )
     return replace(run, memory=context.memory, context=context, report=report)

@@ -79,6 +79,7 @@ def _judge(resource: Resource, context: Context) -> Judged:
         used_by=_users(resource, context.relations),
         first_seen_at=None if known is None else known.first_seen_at,
         idle_since_at=None if known is None else known.idle_since_at,
+        unused_since_at=None if known is None else known.unused_since_at,
         facts=resource,
     )
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from hygiene_core.decide.cache import CacheSelection, select_records
 from hygiene_core.decide.layers import ImageSizes
 from hygiene_core.decide.relations import Relations, budget_of
+from hygiene_core.model.coverage import Followed, Span
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.policy import Policy
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Resource, Volume
+from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Resource, Volume
 
 __all__ = ["Context", "cache_selections", "clock_problem", "missing_sections", "stamp"]
 
@@ -34,7 +35,9 @@ class Context:
     """What rules see besides the resource itself.
 
     `memory` is what is remembered, this observation included. `missing` maps a section to why it is not
-    complete. `engine_changed` says that the memory of another Engine was put aside.
+    complete. `followed` is what is known of the use of images, `covered` the time up to now for which it is
+    whole; `None` if it does not reach up to now. `engine_changed` says that the memory of another Engine was
+    put aside.
     """
 
     now: datetime
@@ -46,11 +49,17 @@ class Context:
     cache: dict[str, CacheSelection]
     clock_problem: str | None
     engine_changed: bool = False
+    followed: Followed = field(default_factory=Followed)
+    covered: Span | None = None
 
     def known(self, resource: Resource) -> Known | None:
         """What is remembered of a resource, this observation included."""
         # A kind is its own word, and an enum's `value` is a slow call in a long loop.
         return self.memory.entries.get((resource.kind, resource.id))
+
+    def covers(self, window: timedelta) -> bool:
+        """Whether the use of images was followed without a gap for that long, up to now."""
+        return self.covered is not None and self.covered.since_at <= self.now - window
 
     def idle_reference(self, resource: Resource) -> datetime | None:
         """The time from which age and grace run.
@@ -63,6 +72,8 @@ class Context:
             return None
         times = [known.first_seen_at, known.idle_since_at, known.changed_at]
         match resource:
+            case Image():
+                times.append(known.unused_since_at)
             case Container():
                 times += [resource.created_at, resource.started_at, resource.finished_at]
             case Volume():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hygiene_core.decide.cache import age_reference
-from hygiene_core.decide.context import Context
+from hygiene_core.decide.context import Context, stamp
 from hygiene_core.decide.relations import (
     ACTIVE_STATES,
     COMPOSE_PROJECT,
@@ -250,9 +250,15 @@ def _not_remembered(resource: Resource, context: Context) -> str | None:
 
 
 def _no_coverage(resource: Image, context: Context) -> str | None:
-    if context.policy.ages.tagged_image is None or not resource.names:
+    window = context.policy.ages.tagged_image
+    if window is None or not resource.names:
         return None
-    return "no coverage: nothing has followed the use of this image without a gap"
+    if context.covers(window):
+        return None
+    if context.covered is None:
+        return "no coverage: nothing has followed the use of this image without a gap"
+    since = stamp(context.covered.since_at)
+    return f"no coverage: use was followed without a gap since {since} only; the window is longer"
 
 
 def _image_mounts(resource: Image, context: Context) -> str | None:

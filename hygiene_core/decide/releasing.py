@@ -159,6 +159,13 @@ def _dangling(resource: Image, context: Context) -> str | None:
     return None if resource.names else _waited("untagged and unused", resource, context)
 
 
+def _tagged(resource: Image, context: Context) -> str | None:
+    window = context.policy.ages.tagged_image
+    if not resource.names or window is None or not context.covers(window):
+        return None
+    return _waited("tagged and unused", resource, context)
+
+
 def _stopped(resource: Container, context: Context) -> str | None:
     return _waited(f"{resource.state}", resource, context)
 
@@ -231,6 +238,7 @@ RETAINED_RULES = (
 
 CANDIDATE_RULES = (
     Rule("release.dangling_image", _C, IMAGE, "Is it untagged and idle?", _KNOWN, _dangling),
+    Rule("release.tagged_image", _C, IMAGE, "Is it tagged and long unused?", "coverage of use", _tagged),
     Rule("release.stopped_container", _C, CONTAINER, "Is it stopped for long?", _KNOWN, _stopped),
     Rule("release.anonymous_volume", _C, VOLUME, "Is it anonymous and idle?", _KNOWN, _anonymous),
     Rule(

@@ -7,9 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from hygiene_core.decide.context import Context, cache_selections, clock_problem, missing_sections
+from hygiene_core.decide.coverage import last_use, merged, newest_span
 from hygiene_core.decide.holding import incomplete, is_protected, is_used
 from hygiene_core.decide.layers import image_sizes
 from hygiene_core.decide.relations import relate
+from hygiene_core.model.coverage import Followed
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.observation import Observation, would_show
 from hygiene_core.model.policy import Policy
@@ -28,7 +30,13 @@ def resources_of(observation: Observation) -> Iterable[Resource]:
     yield from observation.runner_workdirs
 
 
-def gather(observation: Observation, memory: Memory, policy: Policy, now: datetime) -> Context:
+def gather(
+    observation: Observation,
+    memory: Memory,
+    policy: Policy,
+    now: datetime,
+    watched: Followed | None = None,
+) -> Context:
     """Everything there is to know of one observation before it is judged.
 
     Args:
@@ -36,20 +44,26 @@ def gather(observation: Observation, memory: Memory, policy: Policy, now: dateti
         memory: what earlier runs remember.
         policy: the host's policy.
         now: the present, aware UTC.
+        watched: what a follower between the runs saw of the use of images.
     """
     engine_changed = _is_another_engine(observation, memory)
+    followed = merged(observation.followed, watched or Followed())
     context = Context(
         now=now,
         policy=policy,
         relations=relate(observation, policy.protect),
         sizes=image_sizes(observation),
-        memory=replace(memory, entries={}) if engine_changed else memory,
+        memory=replace(memory, entries={}, covered=None) if engine_changed else memory,
+        followed=followed,
         missing=missing_sections(observation),
         cache=cache_selections(observation.build_cache, policy, now),
         clock_problem=clock_problem(memory, now),
         engine_changed=engine_changed,
     )
-    return replace(context, memory=remember(observation, context))
+    remembered = remember(observation, context)
+    covered = remembered.covered
+    reaches = covered is not None and covered.until_at >= observation.started_at
+    return replace(context, memory=remembered, covered=covered if reaches else None)
 
 
 def remember(observation: Observation, context: Context) -> Memory:
@@ -61,9 +75,17 @@ def remember(observation: Observation, context: Context) -> Memory:
     memory = context.memory
     now = context.now if memory.last_run_at is None else max(context.now, memory.last_run_at)
     entries: dict[Key, Known] = {}
+    bases = _bases_of_new(observation, memory)
     for resource in resources_of(observation):
         key = (resource.kind.value, resource.id)
-        entries[key] = _moved_on(resource, memory.entries.get(key), context, now)
+        known = _moved_on(resource, memory.entries.get(key), context, now)
+        if isinstance(resource, Image):
+            since = _unused_since(
+                resource, memory.entries.get(key), context, now, is_base=resource.id in bases
+            )
+            if since != known.unused_since_at:
+                known = replace(known, unused_since_at=since)
+        entries[key] = known
     for key, known in memory.entries.items():
         if key not in entries and not would_show(*key, observation.sections, context.relations.builders):
             entries[key] = known
@@ -73,7 +95,33 @@ def remember(observation: Observation, context: Context) -> Memory:
         last_run_at=now,
         last_sequence=memory.last_sequence,
         engine_id=(engine.id if engine else None) or memory.engine_id,
+        covered=newest_span([*context.followed.spans, *([memory.covered] if memory.covered else [])]),
     )
+
+
+def _bases_of_new(observation: Observation, memory: Memory) -> frozenset[str]:
+    """The images that new ones were built on: a build by BuildKit tells the Engine of no use of them."""
+    new = {
+        image.layers
+        for image in observation.images
+        if image.layers and (image.kind.value, image.id) not in memory.entries
+    }
+    prefixes = {layers[:length] for layers in new for length in range(1, len(layers))}
+    return frozenset(image.id for image in observation.images if image.layers in prefixes)
+
+
+def _unused_since(
+    image: Image, known: Known | None, context: Context, now: datetime, *, is_base: bool
+) -> datetime | None:
+    """Since when no container has used it; `None` while one does, or where that cannot be told."""
+    # What was idle was unused: evidence of an earlier version of this kit knows no more.
+    before = None if known is None else known.unused_since_at or known.idle_since_at
+    if is_used(image, context):
+        return None
+    if incomplete(image, context) is not None:
+        return before
+    seen = [last_use(image, context.followed), now if is_base or before is None else before]
+    return min(now, max(at for at in seen if at is not None))
 
 
 def _is_another_engine(observation: Observation, memory: Memory) -> bool:
@@ -98,6 +146,7 @@ def _moved_on(resource: Resource, known: Known | None, context: Context, now: da
         changed_at=changed_at,
         names=names,
         layers=layers,
+        unused_since_at=known.unused_since_at,
     )
 
 

@@ -21,12 +21,13 @@ from hygiene_core.errors import EvidenceBroken
 from hygiene_core.evidence import files, record
 from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile, head_of
 from hygiene_core.evidence.segment import read_end
+from hygiene_core.model.coverage import Span
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.report import Report
 
 __all__ = ["KnownIndex", "anchor", "anchors", "forget", "load", "rebuild", "save"]
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 _MODE = 0o640
 
 
@@ -40,6 +41,7 @@ class KnownIndex:
     head: Head | None = None
     last_run_at: datetime | None = None
     engine_id: str | None = None
+    covered: Span | None = None
     entries: dict[Key, Known] = field(default_factory=dict)
     fingerprints: dict[Key, str] = field(default_factory=dict)
 
@@ -51,6 +53,7 @@ class KnownIndex:
             last_run_at=self.last_run_at,
             last_sequence=self.head.seq if self.head else 0,
             engine_id=self.engine_id,
+            covered=self.covered,
         )
 
     def moved_on(self, delta: record.Delta, head: Head, report: Report) -> KnownIndex:
@@ -66,6 +69,7 @@ class KnownIndex:
             head=head,
             last_run_at=_later(self.last_run_at, report.ended_at),
             engine_id=record.engine_id_of(report) or self.engine_id,
+            covered=report.covered,
             entries=entries,
             fingerprints=fingerprints,
         )
@@ -111,6 +115,9 @@ def save(directory: Path, host: str, index: KnownIndex) -> None:
         "chain": index.head.chain,
         "last_run_at": _stamp(index.last_run_at),
         "engine_id": index.engine_id,
+        "covered": None
+        if index.covered is None
+        else [_stamp(index.covered.since_at), _stamp(index.covered.until_at)],
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
     files.make_directory(_path(directory, host).parent)
@@ -192,7 +199,7 @@ def _caught_up(index: KnownIndex, ledger: Ledger) -> KnownIndex:
 
 def _taken(index: KnownIndex, lines: Iterable[bytes], head: Head) -> KnownIndex:
     entries, fingerprints = index.entries.copy(), index.fingerprints.copy()
-    last_run_at, engine_id = index.last_run_at, index.engine_id
+    last_run_at, engine_id, covered = index.last_run_at, index.engine_id, index.covered
     for line in lines:
         if record.is_row(line):
             key, known, fingerprint = record.known_of(line)
@@ -201,9 +208,15 @@ def _taken(index: KnownIndex, lines: Iterable[bytes], head: Head) -> KnownIndex:
             entries.pop(gone, None)
             fingerprints.pop(gone, None)
         elif run := record.run_of(line):
-            last_run_at, engine_id = _later(last_run_at, run[0]), run[1] or engine_id
+            last_run_at, engine_id = _later(last_run_at, run.ended_at), run.engine_id or engine_id
+            covered = run.covered
     return KnownIndex(
-        head=head, last_run_at=last_run_at, engine_id=engine_id, entries=entries, fingerprints=fingerprints
+        head=head,
+        last_run_at=last_run_at,
+        engine_id=engine_id,
+        covered=covered,
+        entries=entries,
+        fingerprints=fingerprints,
     )
 
 
@@ -219,7 +232,10 @@ def _columns(index: KnownIndex) -> dict[str, Any]:
         kind: {
             "id": [name for name, _ in rows],
             "times": [
-                times.setdefault((known.first_seen_at, known.idle_since_at, known.changed_at), len(times))
+                times.setdefault(
+                    (known.first_seen_at, known.idle_since_at, known.changed_at, known.unused_since_at),
+                    len(times),
+                )
                 for _, known in rows
             ],
             "names": [known.names for _, known in rows],
@@ -243,7 +259,7 @@ def _from_columns(about: dict[str, Any], stored: dict[str, Any]) -> KnownIndex:
         fingerprints.update(zip(keys, columns["fingerprint"], strict=True))
         rows = zip(keys, columns["times"], columns["names"], columns["layers"], strict=True)
         for key, stamps, names, layers in rows:
-            first_seen_at, idle_since_at, changed_at = times[stamps]
+            first_seen_at, idle_since_at, changed_at, unused_since_at = times[stamps]
             if first_seen_at is None:
                 raise ValueError(f"{key} has no first_seen_at")
             entries[key] = Known(
@@ -252,11 +268,13 @@ def _from_columns(about: dict[str, Any], stored: dict[str, Any]) -> KnownIndex:
                 changed_at=changed_at,
                 names=tuple(names),
                 layers=None if layers is None else tuple(map(layer_of, layers)),
+                unused_since_at=unused_since_at,
             )
     return KnownIndex(
         head=Head(about["seq"], about["run_id"], about["chain"]),
         last_run_at=_time(about["last_run_at"]),
         engine_id=about["engine_id"],
+        covered=_span(about["covered"]),
         entries=entries,
         fingerprints=fingerprints,
     )
@@ -264,6 +282,10 @@ def _from_columns(about: dict[str, Any], stored: dict[str, Any]) -> KnownIndex:
 
 def _later(before: datetime | None, at: datetime) -> datetime:
     return at if before is None else max(before, at)
+
+
+def _span(stored: list[str] | None) -> Span | None:
+    return None if stored is None else Span(*map(datetime.fromisoformat, stored))
 
 
 def _stamp(at: datetime | None) -> str | None:

@@ -32,6 +32,7 @@ from typing import Any
 from hygiene_core.errors import EvidenceBroken, UnknownRun
 from hygiene_core.evidence.ledger import Ledger, LedgerFile
 from hygiene_core.model.codec import adapter, decode, encode, judged_adapter, report_adapter
+from hygiene_core.model.coverage import Span
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.observation import SectionName, would_show
@@ -202,18 +203,20 @@ def known_of(line: bytes) -> tuple[Key, Known, str]:
     told = row.get("known")
     if told is None:
         layers = row["facts"].get("layers") if row["kind"] == "image" else None
-        told = {"names": sorted(row["names"]), "layers": layers, **{n: row[n] for n in _TIMES[:2]}}
+        told = {"names": sorted(row["names"]), "layers": layers, **{n: row.get(n) for n in _OF_THE_ROW}}
     known = Known(
         first_seen_at=datetime.fromisoformat(told["first_seen_at"]),
         idle_since_at=_time(told.get("idle_since_at")),
         changed_at=_time(told.get("changed_at")),
         names=tuple(told["names"]),
         layers=None if told["layers"] is None else tuple(told["layers"]),
+        unused_since_at=_time(told.get("unused_since_at")),
     )
     return (row["kind"], row["id"]), known, _fingerprint(line[line.index(b",") + 1 :])
 
 
-_TIMES = ("first_seen_at", "idle_since_at", "changed_at")
+_OF_THE_ROW = ("first_seen_at", "idle_since_at", "unused_since_at")
+_TIMES = (*_OF_THE_ROW, "changed_at")
 
 
 def key_of_gone(line: bytes) -> Key | None:
@@ -226,14 +229,30 @@ def is_row(line: bytes) -> bool:
     return line.startswith((_RES, _KEPT))
 
 
-def run_of(line: bytes) -> tuple[datetime, str | None] | None:
-    """The latest end of a run and the newest Engine id that a `doc` line knows; `None` for any other line."""
+@dataclass(frozen=True, slots=True)
+class RunTold:
+    """What a `doc` line knows: the latest end of a run, the newest Engine id, how far use was followed."""
+
+    ended_at: datetime
+    engine_id: str | None
+    covered: Span | None
+
+
+def run_of(line: bytes) -> RunTold | None:
+    """What a `doc` line knows; `None` for any other line."""
     if not line.startswith(b'{"k":"doc",'):
         return None
     told = json.loads(line)
     engine, before = told["host"]["engine"] or {}, told.get("before") or {}
     ends = (_time(told["ended_at"]), _time(before.get("last_run_at")))
-    return max(filter(None, ends)), engine.get("id") or before.get("engine_id")
+    covered = told.get("covered")
+    return RunTold(
+        max(filter(None, ends)),
+        engine.get("id") or before.get("engine_id"),
+        None
+        if covered is None
+        else Span(*(datetime.fromisoformat(covered[end]) for end in ("since_at", "until_at"))),
+    )
 
 
 def engine_id_of(report: Report) -> str | None:
@@ -271,6 +290,7 @@ def _remembered(row: Judged, now: datetime) -> Known:
     return Known(
         first_seen_at=row.first_seen_at or now,
         idle_since_at=row.idle_since_at,
+        unused_since_at=row.unused_since_at,
         names=tuple(sorted(row.names)),
         layers=row.facts.layers if isinstance(row.facts, Image) else None,
     )
@@ -282,6 +302,7 @@ def _tells(row: Judged, known: Known) -> bool:
         known.changed_at is None
         and known.first_seen_at == row.first_seen_at
         and known.idle_since_at == row.idle_since_at
+        and known.unused_since_at == row.unused_since_at
         and known.layers == (row.facts.layers if isinstance(row.facts, Image) else None)
         and (known.names == row.names if len(row.names) < 2 else known.names == tuple(sorted(row.names)))  # noqa: PLR2004 - one name is sorted
     )

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hygiene_core.errors import EvidenceUnreadable, UnknownRun
-from hygiene_core.evidence import anchor, catalogue, files, known, witness
+from hygiene_core.evidence import anchor, catalogue, files, known, watch, witness
 from hygiene_core.evidence.ledger import Ledger, LedgerFile
 from hygiene_core.evidence.record import FULL_EVERY, Delta, replay, state_at
 from hygiene_core.evidence.verify import Verification, verify
+from hygiene_core.model.coverage import Followed
 from hygiene_core.model.known import Key, Memory
 from hygiene_core.model.report import Report
 
@@ -62,6 +64,18 @@ class EvidenceStore:
         index = known.load(self.directory, ledger)
         self._indexes[host] = index
         return index.memory
+
+    def watched(self, host: str) -> Followed:
+        """What `hygiene watch` saw of the use of a host's images; nothing where it never ran."""
+        return watch.load(self.directory, host)
+
+    def keep_watched(self, host: str, followed: Followed) -> None:
+        """Store what was followed. Raises EvidenceUnwritable."""
+        watch.save(self.directory, host, followed)
+
+    def watching(self, host: str) -> AbstractContextManager[None]:
+        """Be the one follower of a host. Raises EvidenceUnwritable if there is another."""
+        return watch.alone(self.directory, host)
 
     def record(self, report: Report, memory: Memory) -> Recorded:
         """Put a report into the ledger. When this returns, the run survives a power cut.

@@ -179,6 +179,17 @@ class EngineClient:
         """
         return self._json("GET", self.url(path, params), None)
 
+    def get_lines(self, path: str, params: Parameters | None = None) -> list[Any]:
+        """The JSON values that the Engine answers to a GET, one a line. Raises as `get_json` does."""
+        target = self.url(path, params)
+        body = self._answered("GET", target, None).body
+        try:
+            return [_from_json(line) for line in body.splitlines() if line.strip()]
+        except ValueError as error:
+            raise EngineProtocol(
+                f"The answer to GET {target} is not JSON in lines ({len(body)} bytes)."
+            ) from error
+
     def post_json(self, path: str, value: Any) -> Any:
         """The JSON value that the Engine answers to a POST of a JSON value. Raises as `get_json` does."""
         return self._json("POST", self.url(path), value)

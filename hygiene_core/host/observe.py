@@ -23,10 +23,12 @@ from hygiene_core.host.probes.build_cache import read_build_cache
 from hygiene_core.host.probes.builders import embedded_builder, find_builders, node_of_id
 from hygiene_core.host.probes.containers import read_containers
 from hygiene_core.host.probes.engine import EngineReading, read_engine
+from hygiene_core.host.probes.events import read_events
 from hygiene_core.host.probes.images import read_images
 from hygiene_core.host.probes.probe import DiskUsage, Probe, Reading
 from hygiene_core.host.probes.volumes import read_volumes
 from hygiene_core.host.sections import Outcome, Sections, local_section, run_probe
+from hygiene_core.model.coverage import Followed
 from hygiene_core.model.event import Emit, ProbeStarted, silent
 from hygiene_core.model.observation import (
     Availability,
@@ -61,6 +63,7 @@ class _Pass:
     _deadlines: dict[SectionName, Deadline] = field(default_factory=dict)
     _held_open: EngineClient | None = None
     _usage: DiskUsage | None = None
+    _builders_asked: bool = False
 
     def run(self) -> Observation:
         started_at = utc_now()
@@ -76,6 +79,7 @@ class _Pass:
             (SectionName.RUNNERS, limits.runners),
             (SectionName.BUILDER_CACHE, limits.builder_cache),
             (SectionName.INSTANCES, limits.engine),
+            (SectionName.EVENTS, limits.engine),
         ):
             self._deadlines[name] = Deadline.after(limit)
         try:
@@ -131,8 +135,15 @@ class _Pass:
 
         self.sections.start(SectionName.INSTANCES, self._deadlines[SectionName.INSTANCES], work)
 
-    def _start_builder_cache(self, containers: Reading[tuple[Container, ...]], api: str) -> None:
-        path, deadline = self.request.docker_socket, self._deadlines[SectionName.BUILDER_CACHE]
+    def _start_builder_cache(self) -> None:
+        self._builders_asked = True
+        outcomes, path = self.sections.outcomes, self.request.docker_socket
+        if outcomes[SectionName.CONTAINERS].value is None:
+            self._lost_with(outcomes[SectionName.CONTAINERS], SectionName.BUILDER_CACHE)
+            return
+        containers: Reading[tuple[Container, ...]] = outcomes[SectionName.CONTAINERS].value
+        api = outcomes[SectionName.ENGINE].value.version.api_used
+        deadline = self._deadlines[SectionName.BUILDER_CACHE]
 
         def work() -> Outcome:
             began = utc_now()
@@ -181,6 +192,11 @@ class _Pass:
             SectionName.VOLUMES: lambda probe: read_volumes(probe, usage, engine.version),
             SectionName.BUILD_CACHE: lambda probe: read_build_cache(probe, usage),
         }
+        self._start_probe(
+            SectionName.EVENTS,
+            EngineClient(path, self._deadlines[SectionName.EVENTS], api),
+            lambda probe: Reading(value=read_events(probe)),
+        )
         for name, work in works.items():
             self._start_probe(name, EngineClient(path, self._deadlines[name], api), work)
 
@@ -199,12 +215,10 @@ class _Pass:
             else:
                 self._start_classes(engine)
             self._start_filesystems(engine)
-        elif outcome.section.name is SectionName.CONTAINERS:
-            if outcome.value is None:
-                self._lost_with(outcome, SectionName.BUILDER_CACHE)
-            else:
-                api = self.sections.outcomes[SectionName.ENGINE].value.version.api_used
-                self._start_builder_cache(outcome.value, api)
+        first = {SectionName.EVENTS, SectionName.CONTAINERS}
+        # What is run in the builders is an event too: it may push out only what was read.
+        if first <= self.sections.outcomes.keys() and not self._builders_asked:
+            self._start_builder_cache()
 
     def _lost_with(self, outcome: Outcome, name: SectionName) -> None:
         """A section that cannot be read because another was not."""
@@ -213,7 +227,8 @@ class _Pass:
         self.sections.record(Outcome(section, error=outcome.error))
 
     def _without_engine(self, engine: Outcome) -> None:
-        for name in (*_CLASSES, SectionName.BUILDER_CACHE):
+        self._builders_asked = True
+        for name in (*_CLASSES, SectionName.EVENTS, SectionName.BUILDER_CACHE):
             self._lost_with(engine, name)
 
     def _find_builders(self) -> None:
@@ -271,7 +286,8 @@ class _Pass:
         engine = self.sections.outcomes[SectionName.ENGINE]
         if engine.value is None or (self._held_open is not None and self._held_open.still_connected()):
             return
-        for name in (SectionName.ENGINE, *_CLASSES, SectionName.BUILDERS, SectionName.BUILDER_CACHE):
+        dependent = (SectionName.BUILDERS, SectionName.BUILDER_CACHE, SectionName.EVENTS)
+        for name in (SectionName.ENGINE, *_CLASSES, *dependent):
             outcome = self.sections.outcomes[name]
             if outcome.section.availability is Availability.UNAVAILABLE:
                 continue
@@ -325,6 +341,7 @@ class _Pass:
             builders=rows(SectionName.BUILDERS),
             runners=runner.runners,
             runner_workdirs=runner.workdirs,
+            followed=readings[SectionName.EVENTS].value if SectionName.EVENTS in readings else Followed(),
             engine_figures=figures,
             sections={
                 name: self.sections.outcomes[name].section

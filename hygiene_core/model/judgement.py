@@ -35,7 +35,8 @@ class Judged:
     """A resource with its verdict: one row of a report.
 
     `unique_bytes` is what removing this resource alone would free, as far as the objects tell; `None` if not
-    known. `used_by` names what refers to it now. `facts` is the resource as it was observed.
+    known. `unused_since_at` is of images alone: since when no container has used it, tagged or not. `used_by`
+    names what refers to it now. `facts` is the resource as it was observed.
     """
 
     kind: Kind
@@ -49,6 +50,7 @@ class Judged:
     used_by: tuple[str, ...] = ()
     first_seen_at: datetime | None = None
     idle_since_at: datetime | None = None
+    unused_since_at: datetime | None = None
     facts: Resource
 
 

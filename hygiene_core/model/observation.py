@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from hygiene_core.model.coverage import Followed
 from hygiene_core.model.resource import (
     BuildCacheRecord,
     Builder,
@@ -61,6 +62,7 @@ class SectionName(StrEnum):
     BUILDERS = "builders"
     BUILDER_CACHE = "builder_cache"
     INSTANCES = "buildx_instances"
+    EVENTS = "events"
     RUNNERS = "runners"
 
 
@@ -199,6 +201,7 @@ class Observation:
     builders: tuple[Builder, ...] = ()
     runners: tuple[Runner, ...] = ()
     runner_workdirs: tuple[RunnerWorkdir, ...] = ()
+    followed: Followed = field(default_factory=Followed)
     engine_figures: dict[str, EngineFigure] = field(default_factory=dict)
     sections: dict[SectionName, Section] = field(default_factory=dict)
     engine_error: str | None = None

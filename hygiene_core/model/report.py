@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from hygiene_core.model.coverage import Span
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.observation import EngineFigure, EngineIdentity, Filesystem, Runner, Section
 
@@ -134,7 +135,10 @@ class Summary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One run of the report, complete: what the formats render and the ledger keeps."""
+    """One run of the report, complete: what the formats render and the ledger keeps.
+
+    `covered` is the time, up to this run, in which the use of images was followed without a gap.
+    """
 
     schema_version: int = SCHEMA_VERSION
     run_id: str
@@ -150,4 +154,5 @@ class Report:
     sections: dict[str, Section]
     filesystems: tuple[Filesystem, ...]
     runners: tuple[Runner, ...] = ()
+    covered: Span | None = None
     resources: tuple[Judged, ...]

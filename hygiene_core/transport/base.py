@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from hygiene_core.model.coverage import Followed
 from hygiene_core.model.event import Emit, silent
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.request import ObserveRequest
@@ -16,4 +17,11 @@ class Transport(Protocol):
 
     def observe(self, request: ObserveRequest, *, emit: Emit = silent) -> Observation:
         """Look at the host once, read-only. A probe that fails is a section of the result, not an error."""
+        ...
+
+    def follow(self, request: ObserveRequest) -> Followed:
+        """Read which images were used of late, and since when no event is lost.
+
+        Raises Unreachable.
+        """
         ...

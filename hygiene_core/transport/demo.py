@@ -17,6 +17,7 @@ from pathlib import Path
 from hygiene_core import __version__
 from hygiene_core.errors import UsageProblem
 from hygiene_core.model.codec import adapter, decode, encode
+from hygiene_core.model.coverage import Followed
 from hygiene_core.model.event import Emit, ProbeFinished, ProbeStarted, silent
 from hygiene_core.model.host import Host
 from hygiene_core.model.observation import Availability, Observation
@@ -53,6 +54,11 @@ class DemoTransport:
             emit(ProbeStarted(name))
             emit(ProbeFinished(section))
         return seen
+
+    def follow(self, request: ObserveRequest) -> Followed:
+        """What the recording tells of the use of images."""
+        del request
+        return recording().observation.followed
 
 
 def demo_host() -> Host:

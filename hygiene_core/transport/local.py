@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hygiene_core.model.coverage import Followed
 from hygiene_core.model.event import Emit, silent
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.request import ObserveRequest
@@ -17,3 +18,9 @@ class LocalTransport:
         from hygiene_core.host.observe import observe  # noqa: PLC0415 - brings pydantic: not for `--help`
 
         return observe(request, emit=emit)
+
+    def follow(self, request: ObserveRequest) -> Followed:
+        """Read the events that the Engine still has. Raises Unreachable."""
+        from hygiene_core.host.follow import follow  # noqa: PLC0415 - brings pydantic: not for `--help`
+
+        return follow(request)

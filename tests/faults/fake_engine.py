@@ -101,6 +101,7 @@ def empty_routes() -> dict[str, Handler]:
         "/images/json": reply([]),
         "/containers/json": reply([]),
         "/volumes": reply({"Volumes": None, "Warnings": None}),
+        "/events": plain(b""),
         "/system/df": reply(
             {"LayersSize": 0, "Images": None, "Containers": None, "Volumes": None, "BuildCache": None}
         ),

@@ -26,7 +26,8 @@ ROOMS = {
     "testing": set(),
     "terminal": set(),
     "pipeline": {"transport", "decide", "evidence"},
-    "cli": {"pipeline", "transport", "decide", "evidence", "report", "config", "terminal"},
+    "follow": {"transport", "decide", "evidence"},
+    "cli": {"pipeline", "follow", "transport", "decide", "evidence", "report", "config", "terminal"},
     "__main__": {"cli"},
 }
 """What each room may import besides itself, `model`, `errors` and `clock`."""

@@ -24,7 +24,7 @@ REGENERATE = (
 )
 TOP_LEVEL = (
     *("schema_version", "run_id", "mode", "tool_version", "started_at", "ended_at", "host", "status"),
-    *("policy", "findings", "summary", "sections", "filesystems", "runners", "resources"),
+    *("policy", "findings", "summary", "sections", "filesystems", "runners", "covered", "resources"),
 )
 SUMMARY = (
     *("free_disk_bytes", "docker_reclaimable_bytes", "runner_workdir_bytes", "orphan_buildkit_containers"),
@@ -151,6 +151,7 @@ HEADINGS = {
     "Availability": "availability",
     "Filesystem": "filesystems",
     "Runner": "runners",
+    "Span": "covered",
     "Judged": "resources",
     "Kind": "kind",
     "Verdict": "verdict",
