@@ -54,6 +54,31 @@ def history_trend(
     _history(config_file, host, shape, lambda reader, name: reader.trend(name), sizes=CLASS_ORDER)
 
 
+@history.command("growth")
+def history_growth(
+    *,
+    days: Annotated[int, typer.Option(help="How far back, from the newest run.", min=1, max=3650)] = 30,
+    config_file: ConfigOption = None,
+    host: HostOption = None,
+    shape: ShapeOption = Shape.TEXT,
+) -> None:
+    """Bytes a day of filesystems, classes and repositories, and the days until a disk is full."""
+    _history(config_file, host, shape, lambda reader, name: reader.growth(name, days))
+
+
+@history.command("removed")
+def history_removed(
+    *,
+    kind: Annotated[str | None, typer.Option(help="Only this kind, such as `image`.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=100_000)] = 50,
+    config_file: ConfigOption = None,
+    host: HostOption = None,
+    shape: ShapeOption = Shape.TEXT,
+) -> None:
+    """What is gone, between which two runs, and by whom as far as that is known."""
+    _history(config_file, host, shape, lambda reader, name: reader.removed(name, kind, limit))
+
+
 @history.command("diff")
 def history_diff(
     *,

@@ -41,7 +41,7 @@ __all__ = [
     "export",
 ]
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SPARE_BYTES = 8 * 2**20
 _PUBLISHED_MODE = 0o440

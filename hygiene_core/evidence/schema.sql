@@ -186,6 +186,47 @@ SELECT c.host, r.started_at, c.class, c.reclaimable_bytes, c.size_bytes, c.objec
 FROM class_total c JOIN run r USING (host, seq);
 COMMENT ON VIEW reclaimable IS 'Reclaimable bytes over time, by class. NULL is "not known", and reason says why.';
 
+CREATE VIEW series AS
+WITH spans AS (
+  SELECT c.host, c.seq, coalesce(lead(c.seq) OVER (PARTITION BY c.host, c.rkey ORDER BY c.seq), 9223372036854775807)
+    AS next_seq, c.op, c.unique_bytes,
+    regexp_replace(coalesce(latest.name, res.name), '(:[^/:@]*)?(@.*)?$', '') AS repository
+  FROM resource_change c JOIN resource res USING (host, rkey) LEFT JOIN latest USING (host, rkey)
+  WHERE res.kind = 'image' AND coalesce(latest.name, res.name) <> res.id
+)
+SELECT c.host, c.seq, r.ended_at AS seen_at, 'class' AS what, c.class AS name, c.size_bytes AS bytes,
+  NULL::BIGINT AS free_bytes
+FROM class_total c JOIN run r USING (host, seq)
+WHERE c.availability = 'complete' AND c.size_bytes IS NOT NULL
+UNION ALL
+SELECT f.host, f.seq, r.ended_at, 'filesystem', f.role, f.used_bytes, f.free_bytes
+FROM filesystem f JOIN run r USING (host, seq)
+UNION ALL
+SELECT s.host, r.seq, any_value(r.ended_at), 'repository', s.repository, sum(s.unique_bytes), NULL
+FROM spans s
+JOIN run r ON r.host = s.host AND r.seq >= s.seq AND r.seq < s.next_seq
+JOIN class_total c ON c.host = r.host AND c.seq = r.seq AND c.class = 'images' AND c.availability = 'complete'
+WHERE s.op <> 0
+GROUP BY s.host, r.seq, s.repository
+HAVING count(*) = count(s.unique_bytes);
+COMMENT ON VIEW series IS 'What takes space, over time: classes, filesystems, and images by repository (bytes that no other image shares). A run that did not see a class in full has no row of it.';
+
+CREATE VIEW removed AS
+SELECT c.host, res.kind, coalesce(latest.name, res.name) AS name, before.size_bytes, before.verdict, before.rule,
+  last_run.ended_at AS last_seen_at, gone_run.ended_at AS missed_at, c.seq - 1 AS last_seen_seq, c.seq AS missed_seq,
+  'somebody else' AS removed_by, res.id
+FROM resource_change c
+JOIN resource res USING (host, rkey)
+LEFT JOIN latest USING (host, rkey)
+JOIN LATERAL (
+  SELECT p.size_bytes, p.verdict, p.rule FROM resource_change p
+  WHERE p.host = c.host AND p.rkey = c.rkey AND p.seq < c.seq ORDER BY p.seq DESC LIMIT 1
+) before ON true
+JOIN run gone_run ON gone_run.host = c.host AND gone_run.seq = c.seq
+JOIN run last_run ON last_run.host = c.host AND last_run.seq = c.seq - 1
+WHERE c.op = 0;
+COMMENT ON VIEW removed IS 'What is gone, and the two runs between which it went. This kit removes nothing yet, so it was somebody else.';
+
 CREATE VIEW resource_life AS
 WITH life AS (
   SELECT host, rkey, max(seq) AS last_change_seq, arg_max(op, seq) AS last_op
