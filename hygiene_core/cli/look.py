@@ -180,13 +180,15 @@ def _end_report(
 
 
 def _print_report(made: Report, output: Format, *, every: bool, quiet: bool) -> None:
-    from hygiene_core.report import document, markdown, text
+    from hygiene_core.report import document, html, markdown, text
 
     zone, most = terminal.local_zone(), None if every else text.CANDIDATES
     if output is Format.JSON:
         written = document.to_json(made)
     elif output is Format.MARKDOWN:
         written = markdown.render(made, resources=most, zone=zone)
+    elif output is Format.HTML:
+        written = html.render(made, resources=None if every else html.CANDIDATES, zone=zone)
     elif quiet:
         written = text.render_attention(made, width=terminal.width(), color=terminal.colour(), zone=zone)
     else:

@@ -146,9 +146,9 @@ class Reader:
     def growth(self, host: str, days: int = 30) -> Table:
         """Bytes a day of all that takes space, days until full, and the error of the last forecast.
 
-        The rate is the median of the slopes between all pairs of runs in the window (Theil-Sen): an odd run, or
-        a late clean-up, does not turn it. It is `None`, and `note` says why, for fewer than three runs or less than an hour.
-        The forecast of the newest run is made without it, from the run before. Figures are bytes.
+        The rate is the median of the slopes between all pairs of runs in the window (Theil-Sen): an odd run,
+        or a late clean-up, does not turn it. It is `None`, and `note` says why, for fewer than three runs or
+        less than an hour. The forecast of the newest run is made without it, from the run before.
         """
         return self.query(
             """

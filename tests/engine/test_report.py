@@ -115,32 +115,34 @@ def verdicts(shown: dict[str, Any], kind: str, ids: dict[str, str]) -> dict[str,
     }
 
 
-NO_COVERAGE = ("unknown", ["unknown.coverage"])
+UNUSED = ("candidate", ["release.tagged_image"])
+"""Of a window of a second, which the Engine's own events cover."""
+
 IMAGES = {
     "base": ("protected", ["protect.warm_builder"]),
     "moved_old": ("in_use", ["use.container"]),
-    "moved_new": NO_COVERAGE,
+    "moved_new": UNUSED,
     "rebuilt_old": ("in_use", ["use.container"]),
-    "rebuilt_new": NO_COVERAGE,
+    "rebuilt_new": UNUSED,
     "of_stopped": ("in_use", ["use.container"]),
     "of_created": ("in_use", ["use.container"]),
     "parent_legacy": ("in_use", ["use.child_image"]),
-    "child_legacy": NO_COVERAGE,
+    "child_legacy": UNUSED,
     "parent_replaced": ("candidate", ["release.dangling_image"]),
-    "child": NO_COVERAGE,
-    "digest_only": NO_COVERAGE,
-    "pulled": NO_COVERAGE,
-    "shared_a": NO_COVERAGE,
-    "shared_b": NO_COVERAGE,
+    "child": UNUSED,
+    "digest_only": UNUSED,
+    "pulled": UNUSED,
+    "shared_a": UNUSED,
+    "shared_b": UNUSED,
     "dangling": ("candidate", ["release.dangling_image"]),
-    "many_tags": NO_COVERAGE,
+    "many_tags": UNUSED,
     "warm_devtools": ("protected", ["protect.policy"]),
     "warm_runtime": ("protected", ["protect.policy"]),
     "protected": ("protected", ["protect.label"]),
     "compose": ("protected", ["protect.compose_project"]),
-    "compose_gone": NO_COVERAGE,
-    "evil": NO_COVERAGE,
-    "cached": NO_COVERAGE,
+    "compose_gone": UNUSED,
+    "evil": UNUSED,
+    "cached": UNUSED,
 }
 CONTAINERS = {
     "moved": ("in_use", ["use.active"]),

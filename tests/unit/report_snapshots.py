@@ -14,6 +14,7 @@ from syrupy.extensions.single_file import SingleFileSnapshotExtension, WriteMode
 
 __all__ = [
     "AttentionSnapshot",
+    "HtmlSnapshot",
     "JsonSnapshot",
     "ListingSnapshot",
     "MarkdownSnapshot",
@@ -65,6 +66,12 @@ class MarkdownSnapshot(TextSnapshot):
     file_extension = "md"
     folder = "reports/markdown"
     test_name = "test_markdown"
+
+
+class HtmlSnapshot(TextSnapshot):
+    file_extension = "html"
+    folder = "reports/html"
+    test_name = "test_html"
 
 
 class JsonSnapshot(TextSnapshot):
