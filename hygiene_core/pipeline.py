@@ -21,6 +21,7 @@ from hygiene_core.clock import Clock, utc_now
 from hygiene_core.decide.classify import classify, explain
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.findings import find, status_of
+from hygiene_core.decide.rejudge import observation_of, recontext
 from hygiene_core.decide.remember import gather, resources_of
 from hygiene_core.decide.sentence import sentence
 from hygiene_core.decide.summary import summarise
@@ -29,15 +30,16 @@ from hygiene_core.evidence.store import EvidenceStore, Recorded
 from hygiene_core.model.coverage import Followed
 from hygiene_core.model.event import Emit, StageFinished, StageStarted, silent
 from hygiene_core.model.host import Host
-from hygiene_core.model.judgement import Chain
+from hygiene_core.model.judgement import Chain, Judged
 from hygiene_core.model.known import Memory
 from hygiene_core.model.observation import Availability, Observation, SectionName
-from hygiene_core.model.report import HostReference, PolicyReference, Report
+from hygiene_core.model.policy import Policy
+from hygiene_core.model.report import Finding, HostReference, PolicyReference, Report, Status, Summary
 from hygiene_core.model.request import ObserveRequest
 from hygiene_core.model.resource import Image, Kind, Resource
 from hygiene_core.transport.base import Transport
 
-__all__ = ["REPORT_STAGES", "Run", "Tools", "chains", "look", "make_report"]
+__all__ = ["REPORT_STAGES", "Run", "Tools", "chains", "look", "make_report", "rejudge"]
 
 _WITH_RESOURCES = (
     SectionName.IMAGES,
@@ -179,17 +181,14 @@ def _observe(run: Run, tools: Tools) -> Run:
 
 def _classify(run: Run, tools: Tools) -> Run:
     observation, policy = _observed(run), tools.host.policy
-    now = observation.ended_at
-    context = gather(observation, run.memory, policy, now, run.watched)
-    judged = classify(observation, context)
-    summary = summarise(observation, judged, context)
-    findings = find(observation, summary, context, tools.store.size_bytes() if tools.store else None)
+    context = gather(observation, run.memory, policy, observation.ended_at, run.watched)
+    judgement = _judged(observation, context, tools.store.size_bytes() if tools.store else None)
     report = Report(
         run_id=run.run_id,
         tool_version=__version__,
         # A recorded host was observed before this run began.
         started_at=min(run.started_at, observation.started_at),
-        ended_at=now,
+        ended_at=observation.ended_at,
         host=HostReference(
             name=tools.host.name,
             machine_id=observation.host.machine_id,
@@ -199,17 +198,59 @@ def _classify(run: Run, tools: Tools) -> Run:
             engine_error=observation.engine_error,
             engine_next_step=observation.engine_next_step,
         ),
-        status=status_of(observation, findings),
-        policy=PolicyReference(source=policy.source, digest=policy.digest, sentence=sentence(policy)),
-        findings=findings,
-        summary=summary,
+        status=judgement.status,
+        policy=_reference(policy),
+        findings=judgement.findings,
+        summary=judgement.summary,
         sections={name.value: section for name, section in observation.sections.items()},
         filesystems=observation.filesystems,
         runners=observation.runners,
         covered=context.memory.covered,
-        resources=judged,
+        resources=judgement.resources,
     )
     return replace(run, memory=context.memory, context=context, report=report)
+
+
+def rejudge(stored: Report, memory: Memory, policy: Policy) -> Report:
+    """A stored run under another policy: the same facts, judged again. Nothing is looked at or recorded.
+
+    Args:
+        stored: the run.
+        memory: what was remembered after it, see `EvidenceStore.memory_after`.
+        policy: the policy to judge by.
+    """
+    observation = observation_of(stored)
+    context = recontext(stored, observation, memory, policy)
+    judgement = _judged(observation, context, None)
+    return replace(
+        stored,
+        status=judgement.status,
+        policy=_reference(policy),
+        findings=judgement.findings,
+        summary=judgement.summary,
+        resources=judgement.resources,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    """What the pure part makes of an observation."""
+
+    resources: tuple[Judged, ...]
+    summary: Summary
+    findings: tuple[Finding, ...]
+    status: Status
+
+
+def _judged(observation: Observation, context: Context, state_bytes: int | None) -> _Judgement:
+    resources = classify(observation, context)
+    summary = summarise(observation, resources, context)
+    findings = find(observation, summary, context, state_bytes)
+    return _Judgement(resources, summary, findings, status_of(observation, findings))
+
+
+def _reference(policy: Policy) -> PolicyReference:
+    return PolicyReference(source=policy.source, digest=policy.digest, sentence=sentence(policy))
 
 
 def _record(run: Run, tools: Tools) -> Run:

@@ -29,7 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 app.command(epilog=EXIT_CODES)(look.report)
-for verb in (look.explain, look.resources, watch.watch, ask.query, look.demo):
+for verb in (look.status, look.explain, look.resources, watch.watch, ask.query, look.demo):
     app.command()(verb)
 for verbs in (ask.history, keep.evidence, settings.config):
     app.add_typer(verbs)

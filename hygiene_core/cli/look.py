@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import gc
 import threading
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -21,6 +23,7 @@ from hygiene_core.cli.words import (
     HostOption,
     Shape,
     ShapeOption,
+    StatusFormat,
 )
 from hygiene_core.errors import (
     EXIT_ATTENTION,
@@ -28,15 +31,16 @@ from hygiene_core.errors import (
     EXIT_OK,
     EXIT_UNREACHABLE,
     OutputUnwritable,
+    UsageProblem,
 )
 
 if TYPE_CHECKING:
     from hygiene_core.evidence.store import EvidenceStore
-    from hygiene_core.model.host import Host
+    from hygiene_core.model.host import Configuration, Host
     from hygiene_core.model.report import Report
     from hygiene_core.transport.base import Transport
 
-__all__ = ["demo", "explain", "report", "resources"]
+__all__ = ["demo", "explain", "report", "resources", "status"]
 
 
 def report(
@@ -45,7 +49,12 @@ def report(
     host: HostOption = None,
     output: FormatOption = Format.TEXT,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN", help="Print a stored run again; look at nothing.")
+        str | None,
+        typer.Option("--at", "--run", metavar="RUN", help="Print a stored run again; look at nothing."),
+    ] = None,
+    policy: Annotated[
+        Path | None,
+        typer.Option("--policy", metavar="FILE", help="With --at: judge that run by this hygiene.toml."),
     ] = None,
     every: AllOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only what needs attention.")] = False,
@@ -59,6 +68,8 @@ def report(
 
     configuration = load(config_file, quiet=quiet)
     chosen = host_of(configuration, host)
+    if policy is not None:
+        _end_report(_judged_again(configuration, chosen.name, run, policy), output, fail_on, every=every)
     if run is not None:
         _end_report(store_of(configuration).load(chosen.name, run), output, fail_on, every=every, quiet=quiet)
     if unrecorded:
@@ -77,7 +88,7 @@ def report(
         except OutputUnwritable as error:
             unwritten = OutputUnwritable(
                 f"{error.message} The run is recorded as {made.run_id}.",
-                next_step=f"Print it again: hygiene report --run {made.run_id}",
+                next_step=f"Print it again: hygiene report --at {made.run_id}",
             )
         if warning := store.publish().warning:
             terminal.message(warning)
@@ -117,7 +128,7 @@ def resources(
     verdict: Annotated[str | None, typer.Option(help="Only this verdict, such as `candidate`.")] = None,
     name: Annotated[str | None, typer.Option(help="Only names or ids that match this glob.")] = None,
     run: Annotated[
-        str | None, typer.Option("--run", metavar="RUN", help="A stored run; newest if absent.")
+        str | None, typer.Option("--at", "--run", metavar="RUN", help="A stored run; newest if absent.")
     ] = None,
     config_file: ConfigOption = None,
     host: HostOption = None,
@@ -135,6 +146,33 @@ def resources(
         show(listing(stored, kind=kind, verdict=verdict, name=name), shape)
 
 
+def status(
+    *,
+    config_file: ConfigOption = None,
+    host: HostOption = None,
+    output: Annotated[StatusFormat, typer.Option("--format", help="How it is written.")] = StatusFormat.TEXT,
+) -> None:
+    """Say on one screen how a host was at its newest run. The host is not looked at."""
+    from hygiene_core.clock import utc_now
+    from hygiene_core.report import document
+    from hygiene_core.report.status import render
+
+    configuration = load(config_file, quiet=True)
+    stored = store_of(configuration).load(host_of(configuration, host).name)
+    if output is StatusFormat.JSON:
+        terminal.data(document.to_json(replace(stored, resources=())))
+    else:
+        shown = render(
+            stored,
+            now=utc_now(),
+            width=terminal.width(),
+            color=terminal.colour(),
+            zone=terminal.local_zone(),
+        )
+        terminal.data(shown)
+    raise typer.Exit(_status(stored, FailOn.INCOMPLETE))
+
+
 def demo(*, output: FormatOption = Format.TEXT, every: AllOption = False) -> None:
     """Report on a recorded host, for people without an Engine at hand. Nothing is kept."""
     from hygiene_core.transport.demo import DemoTransport, demo_host
@@ -142,6 +180,26 @@ def demo(*, output: FormatOption = Format.TEXT, every: AllOption = False) -> Non
     terminal.message("This is a recorded demo host, not this machine.")
     made = _look(demo_host(), None, transport=DemoTransport())
     _end_report(made, output, FailOn.INCOMPLETE, every=every)
+
+
+def _judged_again(configuration: Configuration, host: str, run: str | None, policy: Path) -> Report:
+    from hygiene_core import pipeline
+
+    if run is None:
+        raise UsageProblem(
+            "--policy judges a stored run again, and none was named. Nothing was looked at.",
+            next_step="See: hygiene history runs",
+        )
+    store = store_of(configuration)
+    stored = store.load(host, run)
+    other = load(policy)
+    hosts = other.hosts
+    by = hosts[host] if host in hosts else host_of(other, None)
+    made = pipeline.rejudge(stored, store.memory_after(host, run), by.policy)
+    terminal.message(
+        f"Run {stored.run_id} of {host}, judged again by {policy}. Nothing was looked at or recorded."
+    )
+    return made
 
 
 def _local_transport() -> Transport:

@@ -19,6 +19,7 @@ __all__ = [
     "HostOption",
     "Shape",
     "ShapeOption",
+    "StatusFormat",
     "group",
 ]
 
@@ -35,6 +36,13 @@ class Format(StrEnum):
     JSON = "json"
     MARKDOWN = "markdown"
     HTML = "html"
+
+
+class StatusFormat(StrEnum):
+    """How a status is written."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 class Shape(StrEnum):

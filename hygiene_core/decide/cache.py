@@ -71,10 +71,19 @@ def select_records(records: Collection[BuildCacheRecord], budget: Budget, now: d
         selected=selected,
         private_bytes=private,
         remaining_bytes=remaining,
-        pinned_by={
-            parent: record.id for record in records if record.id not in selected for parent in record.parents
-        },
+        pinned_by=_pinning(records, selected),
     )
+
+
+def _pinning(records: Collection[BuildCacheRecord], selected: Collection[str]) -> dict[str, str]:
+    """For each record that a child keeps, the first such child by id: the same in every look."""
+    pinned: dict[str, str] = {}
+    for record in records:
+        if record.id in selected:
+            continue
+        for parent in record.parents:
+            pinned[parent] = min(record.id, pinned.get(parent, record.id))
+    return pinned
 
 
 def _child_counts(records: Collection[BuildCacheRecord]) -> dict[str, int]:

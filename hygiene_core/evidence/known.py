@@ -25,7 +25,7 @@ from hygiene_core.model.coverage import Span
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.report import Report
 
-__all__ = ["KnownIndex", "anchor", "anchors", "forget", "load", "rebuild", "save"]
+__all__ = ["KnownIndex", "anchor", "anchors", "at", "forget", "load", "rebuild", "save"]
 
 INDEX_VERSION = 3
 _MODE = 0o640
@@ -100,6 +100,12 @@ def rebuild(ledger: Ledger) -> KnownIndex:
     """The index made from the ledger alone, whatever is stored."""
     with files.no_collection():
         return _rebuilt(ledger, ledger.head())
+
+
+def at(ledger: Ledger, head: Head) -> KnownIndex:
+    """The index as it was after an earlier segment, made from the ledger. Raises EvidenceBroken."""
+    with files.no_collection():
+        return _rebuilt(ledger, head)
 
 
 def save(directory: Path, host: str, index: KnownIndex) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hygiene_core.errors import EvidenceUnreadable, UnknownRun
 from hygiene_core.evidence import anchor, catalogue, files, known, watch, witness
-from hygiene_core.evidence.ledger import Ledger, LedgerFile
+from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile
 from hygiene_core.evidence.record import FULL_EVERY, Delta, replay, state_at
 from hygiene_core.evidence.verify import Verification, verify
 from hygiene_core.model.coverage import Followed
@@ -143,6 +143,13 @@ class EvidenceStore:
         """
         ledger = self._ledger(host)
         return replay(ledger, _find(ledger, run).seq)
+
+    def memory_after(self, host: str, run: str | int | None = None) -> Memory:
+        """What was remembered after a stored run. Arguments and errors are those of `load`."""
+        ledger = self._ledger(host)
+        file = _find(ledger, run)
+        head = Head(file.seq, file.run_id, ledger.segment(file).chain)
+        return known.at(ledger, head).memory
 
     def hosts(self) -> tuple[str, ...]:
         """Every host that has a ledger here."""

@@ -357,7 +357,7 @@ def test_a_full_disk_behind_stdout_loses_no_run(kit, tmp_path, words):
     told = f"stdout could not be written: No space left on device. The run is recorded as {record['run_id']}."
     assert (ended.returncode, ended.stderr) == (
         4,
-        f"failed [OUTPUT_UNWRITABLE]: {told} Print it again: hygiene report --run {record['run_id']}\n",
+        f"failed [OUTPUT_UNWRITABLE]: {told} Print it again: hygiene report --at {record['run_id']}\n",
     )
     assert (record["exit_status"], record["error"]) == (4, ended.stderr.rstrip("\n"))
     published = kit("query", "SELECT count(*) AS runs FROM runs", "--format", "csv", socket="/nowhere.sock")

@@ -18,6 +18,7 @@ __all__ = [
     "JsonSnapshot",
     "ListingSnapshot",
     "MarkdownSnapshot",
+    "StatusSnapshot",
     "TextSnapshot",
     "VerdictSnapshot",
 ]
@@ -72,6 +73,11 @@ class HtmlSnapshot(TextSnapshot):
     file_extension = "html"
     folder = "reports/html"
     test_name = "test_html"
+
+
+class StatusSnapshot(TextSnapshot):
+    folder = "reports/status"
+    test_name = "test_status"
 
 
 class JsonSnapshot(TextSnapshot):

@@ -14,6 +14,7 @@ def test_every_scene_is_reviewed_in_every_format_and_no_file_is_left_over():
     wanted |= {f"attention/{scene}.txt" for scene in SCENES if scene not in QUIET}
     wanted |= {f"markdown/{scene}.md" for scene in SCENES}
     wanted |= {f"html/{scene}.html" for scene in HTML_SCENES}
+    wanted |= {f"status/{scene}.txt" for scene in SCENES}
     wanted |= {f"json/{scene}.json" for scene in SCENES if scene != "thousands"}
     wanted |= {f"resources/{width}.txt" for width in (80, 140)}
     assert {str(path.relative_to(REPORTS)) for path in REPORTS.rglob("*.*")} == wanted
