@@ -118,8 +118,12 @@ def soak(session: nox.Session) -> None:
     session.run(
         "pytest",
         "tests/faults",
+        "tests/engine/test_watch.py",
         *session.posargs,
-        env={"HYGIENE_SOAK_KILLS": os.environ.get("HYGIENE_SOAK_KILLS", "500")},
+        env={
+            "HYGIENE_SOAK_KILLS": os.environ.get("HYGIENE_SOAK_KILLS", "500"),
+            "HYGIENE_SHORT_JOBS": os.environ.get("HYGIENE_SHORT_JOBS", "500"),
+        },
     )
 
 

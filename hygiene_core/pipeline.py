@@ -206,6 +206,7 @@ def _classify(run: Run, tools: Tools) -> Run:
         filesystems=observation.filesystems,
         runners=observation.runners,
         covered=context.memory.covered,
+        data_root_use=observation.data_root_use,
         resources=judgement.resources,
     )
     return replace(run, memory=context.memory, context=context, report=report)

@@ -75,6 +75,7 @@ GIB = 2**30
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 """The moment that every built object agrees on."""
 
+_WHERE_ASKED = frozenset({SectionName.RUNNERS, SectionName.INSTANCES, SectionName.DATA_ROOT})
 _CLASSES = {
     Kind.IMAGE: SectionName.IMAGES,
     Kind.CONTAINER: SectionName.CONTAINERS,
@@ -261,7 +262,7 @@ def section(name: SectionName | str, availability: Availability | str = "complet
 
 def _sections(partial: Mapping[str, str], unavailable: Mapping[str, str]) -> dict[SectionName, Section]:
     # Runners and homes are asked only where the configuration names some.
-    asked = (name for name in SectionName if name not in {SectionName.RUNNERS, SectionName.INSTANCES})
+    asked = (name for name in SectionName if name not in _WHERE_ASKED)
     made: dict[SectionName, Section] = {name: section(name) for name in asked}
     for availability, named in ((Availability.PARTIAL, partial), (Availability.UNAVAILABLE, unavailable)):
         for name, reason in named.items():

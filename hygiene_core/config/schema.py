@@ -154,6 +154,7 @@ class DeadlinesTable(_Table):
     build_cache: Deadline = _span("60s", "The records of the build cache.")
     runners: Deadline = _span("120s", "The directories of the runners; every file is looked at.")
     builder_cache: Deadline = _span("60s", "The records of the container builders, all at once.")
+    data_root: Deadline = _span("120s", "Logs and other files of the data root, and deleted files.")
 
 
 class HostTable(_Table):

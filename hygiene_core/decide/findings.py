@@ -27,6 +27,7 @@ class FindingCode(StrEnum):
     WARM_IMAGE_MISSING = "WARM_IMAGE_MISSING"
     ORPHAN_BUILDKIT_CONTAINER = "ORPHAN_BUILDKIT_CONTAINER"
     ORPHAN_BUILDKIT_VOLUME = "ORPHAN_BUILDKIT_VOLUME"
+    LOG_UNBOUNDED = "LOG_UNBOUNDED"
     GC_OFF = "GC_OFF"
     GC_TIER_MISSING = "GC_TIER_MISSING"
     GC_OVER_BUDGET = "GC_OVER_BUDGET"
@@ -65,6 +66,7 @@ CODES: dict[FindingCode, _Code] = {
         Severity.WARNING, "A BuildKit container is stopped or abandoned and nobody keeps it."
     ),
     FindingCode.ORPHAN_BUILDKIT_VOLUME: _Code(Severity.WARNING, "A BuildKit state volume has no container."),
+    FindingCode.LOG_UNBOUNDED: _Code(Severity.WARNING, "A container's log is large and nothing bounds it."),
     FindingCode.GC_OFF: _Code(Severity.WARNING, "A builder collects no garbage of its own."),
     FindingCode.GC_TIER_MISSING: _Code(Severity.INFO, "A builder's garbage collection lacks a tier."),
     FindingCode.GC_OVER_BUDGET: _Code(
@@ -90,6 +92,9 @@ CODES: dict[FindingCode, _Code] = {
     ),
 }
 
+_LARGE_LOG_BYTES = 100 * 1024**2
+"""A log that is smaller is no trouble yet."""
+
 _ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
@@ -109,6 +114,7 @@ def find(
         *_reclaimable(summary, context),
         *_warm(summary),
         *_orphans(observation, context),
+        *_logs(observation),
         *_collections(observation, context),
         *_sections(observation),
         *_kit(context, state_bytes),
@@ -259,6 +265,23 @@ def _orphans(observation: Observation, context: Context) -> list[Finding]:
             )
             for builder in orphan_volumes(observation, context)
         ),
+    ]
+
+
+def _logs(observation: Observation) -> list[Finding]:
+    """Containers whose log grows for ever, and has grown."""
+    use = observation.data_root_use
+    names = {container.id: container.name for container in observation.containers}
+    return [
+        _finding(
+            FindingCode.LOG_UNBOUNDED,
+            f"the log of container {names.get(log.container_id, log.container_id[:12])} has no bound",
+            subject=log.container_id[:12],
+            figure=log.size_bytes,
+            unit="bytes",
+        )
+        for log in (use.logs if use else ())
+        if log.bounded is False and log.size_bytes >= _LARGE_LOG_BYTES
     ]
 
 

@@ -206,8 +206,6 @@ def incomplete(resource: Resource, context: Context) -> str | None:
             return f"an instance file may name its builder and was not read: {relations.homes_unread}"
         case _:
             pass
-    if not context.missing:
-        return None
     for section in _NEEDED_SECTIONS[resource.kind]:
         if (why := context.missing.get(section)) is not None:
             return f"section {section.value} is not complete: {why}"

@@ -47,6 +47,7 @@ def observation_of(report: Report) -> Observation:
         builders=of(Builder),
         runners=report.runners,
         runner_workdirs=of(RunnerWorkdir),
+        data_root_use=report.data_root_use,
         engine_figures={
             name: one.engine for name, one in report.summary.classes.items() if one.engine is not None
         },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from hygiene_core.decide.accounting import account
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.holding import is_protected, is_used
 from hygiene_core.decide.layers import ImageSizes
@@ -41,6 +42,7 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
         "build_cache": _build_cache(observation),
     }
     root = data_root(observation)
+    accounting = account(observation, classes)
     return Summary(
         free_disk_bytes=None if root is None else root.free_bytes,
         docker_reclaimable_bytes=_total(summary.reclaimable_bytes for summary in classes.values()),
@@ -51,6 +53,8 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
         warm_builders=_warm_builders(observation, context.policy),
         warm_images=_warm_images(observation, context.policy),
         classes=classes,
+        accounted=accounting.terms,
+        unaccounted_bytes=accounting.unaccounted_bytes,
     )
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from hygiene_core.clock import utc_now
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
-from hygiene_core.host.probes import buildkit, filesystems, identity, instances, runners
+from hygiene_core.host.probes import buildkit, data_root, filesystems, identity, instances, runners
 from hygiene_core.host.probes.build_cache import read_build_cache
 from hygiene_core.host.probes.builders import embedded_builder, find_builders, node_of_id
 from hygiene_core.host.probes.containers import read_containers
@@ -80,6 +80,7 @@ class _Pass:
             (SectionName.BUILDER_CACHE, limits.builder_cache),
             (SectionName.INSTANCES, limits.engine),
             (SectionName.EVENTS, limits.engine),
+            (SectionName.DATA_ROOT, limits.data_root),
         ):
             self._deadlines[name] = Deadline.after(limit)
         try:
@@ -182,6 +183,20 @@ class _Pass:
 
         self.sections.start(SectionName.FILESYSTEMS, self._deadlines[SectionName.FILESYSTEMS], work)
 
+    def _start_data_root(self, path: str | None) -> None:
+        """Only where it is proven and may be read: for others there is nothing to ask."""
+        if path is None or not data_root.can_be_read(path):
+            return
+        deadline = self._deadlines[SectionName.DATA_ROOT]
+
+        def work() -> Outcome:
+            began = utc_now()
+            seen, problems = data_root.read_data_root(path, deadline)
+            section = local_section(SectionName.DATA_ROOT, data_root.SOURCE, began, problems, any_seen=True)
+            return Outcome(section, seen)
+
+        self.sections.start(SectionName.DATA_ROOT, deadline, work)
+
     def _start_classes(self, engine: EngineReading) -> None:
         path, api, known = self.request.docker_socket, engine.version.api_used, self.request.known_layers
         longest = max((self._deadlines[name] for name in _CLASSES), key=lambda deadline: deadline.expires)
@@ -215,6 +230,8 @@ class _Pass:
             else:
                 self._start_classes(engine)
             self._start_filesystems(engine)
+        elif outcome.section.name is SectionName.FILESYSTEMS and outcome.value is not None:
+            self._start_data_root(outcome.value[1].path)
         first = {SectionName.EVENTS, SectionName.CONTAINERS}
         # What is run in the builders is an event too: it may push out only what was read.
         if first <= self.sections.outcomes.keys() and not self._builders_asked:
@@ -341,6 +358,7 @@ class _Pass:
             builders=rows(SectionName.BUILDERS),
             runners=runner.runners,
             runner_workdirs=runner.workdirs,
+            data_root_use=readings.get(SectionName.DATA_ROOT),
             followed=readings[SectionName.EVENTS].value if SectionName.EVENTS in readings else Followed(),
             engine_figures=figures,
             sections={

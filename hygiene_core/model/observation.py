@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hygiene_core.model.coverage import Followed
+from hygiene_core.model.disk import DataRootUse
 from hygiene_core.model.resource import (
     BuildCacheRecord,
     Builder,
@@ -63,6 +64,7 @@ class SectionName(StrEnum):
     BUILDER_CACHE = "builder_cache"
     INSTANCES = "buildx_instances"
     EVENTS = "events"
+    DATA_ROOT = "data_root"
     RUNNERS = "runners"
 
 
@@ -201,6 +203,7 @@ class Observation:
     builders: tuple[Builder, ...] = ()
     runners: tuple[Runner, ...] = ()
     runner_workdirs: tuple[RunnerWorkdir, ...] = ()
+    data_root_use: DataRootUse | None = None
     followed: Followed = field(default_factory=Followed)
     engine_figures: dict[str, EngineFigure] = field(default_factory=dict)
     sections: dict[SectionName, Section] = field(default_factory=dict)

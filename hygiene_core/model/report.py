@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from hygiene_core.model.coverage import Span
+from hygiene_core.model.disk import DataRootUse
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.observation import EngineFigure, EngineIdentity, Filesystem, Runner, Section
 
@@ -120,7 +121,10 @@ class WarmImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The figures of a run. Bytes; `None` is "not known"."""
+    """The figures of a run. Bytes; `None` is "not known".
+
+    `accounted` says what takes the space of the data root's filesystem, `unaccounted_bytes` is what is left.
+    """
 
     free_disk_bytes: int | None
     docker_reclaimable_bytes: int | None
@@ -131,6 +135,8 @@ class Summary:
     warm_builders: tuple[WarmBuilder, ...] = ()
     warm_images: tuple[WarmImage, ...] = ()
     classes: dict[str, ClassSummary] = field(default_factory=dict)
+    accounted: dict[str, int | None] = field(default_factory=dict)
+    unaccounted_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,4 +161,5 @@ class Report:
     filesystems: tuple[Filesystem, ...]
     runners: tuple[Runner, ...] = ()
     covered: Span | None = None
+    data_root_use: DataRootUse | None = None
     resources: tuple[Judged, ...]

@@ -19,6 +19,7 @@ class Deadlines:
     build_cache: timedelta = timedelta(seconds=60)
     runners: timedelta = timedelta(seconds=120)
     builder_cache: timedelta = timedelta(seconds=60)
+    data_root: timedelta = timedelta(seconds=120)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ __all__ = [
     "share",
     "short",
     "size",
+    "space_terms",
     "unseen",
     "verdict_counts",
     "warm",
@@ -203,6 +204,21 @@ def attention_sentence(report: Report) -> str:
             "Nothing needs attention." if report.status is Status.HEALTHY else "No cause was recorded."
         )
     return " ".join(told)
+
+
+def space_terms(report: Report) -> list[tuple[str, str]]:
+    """What takes the space of the data root's filesystem, biggest first, and what nothing accounts for."""
+    summary = report.summary
+    if not summary.accounted:
+        return []
+    order = sorted(summary.accounted.items(), key=lambda term: (term[1] is None, -(term[1] or 0), term[0]))
+    rows = [(words(name), size(held)) for name, held in order if held != 0]
+    use = report.data_root_use
+    rows += [
+        (f"deleted, but open in {plain(one.process, 40)} ({one.pid})", size(one.size_bytes))
+        for one in (use.deleted if use else ())
+    ]
+    return [*rows, ("not accounted for", size(summary.unaccounted_bytes))]
 
 
 def reclaimable_in_all(report: Report) -> str:

@@ -26,6 +26,7 @@ from hygiene_core.report.figures import (
     share,
     short,
     size,
+    space_terms,
     unseen,
     verdict_counts,
     warm,
@@ -94,6 +95,7 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         _unseen(report),
         _disk(report),
         _classes(report),
+        _space(report),
         _warm(report),
         _builders(report),
         _runners(report),
@@ -190,6 +192,12 @@ def _classes(report: Report) -> list[str]:
         f"- Orphan BuildKit state volumes: {count(summary.orphan_buildkit_volumes)}",
         f"- Runner work directories: {workdir_total(report)}",
     ]
+
+
+def _space(report: Report) -> list[str]:
+    rows = [[markdown_text(name), held] for name, held in space_terms(report)]
+    title = "### Where the data root's disk went"
+    return [title, "", *_table("What_takes_the_space >Holds", rows)] if rows else []
 
 
 def _warm(report: Report) -> list[str]:

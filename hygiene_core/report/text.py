@@ -29,6 +29,7 @@ from hygiene_core.report.figures import (
     share,
     short,
     size,
+    space_terms,
     unseen,
     verdict_counts,
     warm,
@@ -90,6 +91,7 @@ def render(
         _unseen(page),
         _disk(page),
         _classes(page),
+        _space(page),
         _warm(page),
         _builders(page),
         _runners(page),
@@ -243,6 +245,15 @@ def _classes(page: _Page) -> list[str]:
     for name, figure in told.items():
         lines += wrap(figure, page.width, first=f"{_INDENT}{name:<31}")
     return lines
+
+
+def _space(page: _Page) -> list[str]:
+    terms = space_terms(page.report)
+    if not terms:
+        return []
+    rows: list[list[str | Painted]] = [[name, held] for name, held in terms]
+    columns = [Column("WHAT TAKES THE SPACE", flexible=True), Column("HOLDS", right=True)]
+    return [page.head("Where the data root's disk went"), *table(columns, rows, page.width, page.ink)]
 
 
 def _builder_row(one: WarmBuilder) -> list[str | Painted]:

@@ -148,7 +148,13 @@ def test_a_frozen_engine_ends_as_a_timeout_in_every_section(lab_host: LabHost):
     finally:
         lab_host.thaw()
     assert seen.engine_error == "ENGINE_TIMEOUT"
-    local = {SectionName.HOST, SectionName.FILESYSTEMS, SectionName.RUNNERS, SectionName.INSTANCES}
+    local = {
+        SectionName.HOST,
+        SectionName.FILESYSTEMS,
+        SectionName.RUNNERS,
+        SectionName.INSTANCES,
+        SectionName.DATA_ROOT,
+    }
     docker = set(SectionName) - local
     assert {seen.sections[name].return_code for name in docker} == {124}
     assert look(lab_host).engine_error is None

@@ -32,6 +32,7 @@ mkdir /mnt/lib /mnt/lib/docker
 mount --bind "$DATA" /mnt/lib/docker
 mount --bind "$SCRATCH/machine-id" /etc/machine-id
 mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /var/log
 ln -s "$SOCKET" /run/docker.sock
 mount --rbind /mnt/lib /var/lib
 hostname demo-host

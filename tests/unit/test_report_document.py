@@ -24,11 +24,22 @@ REGENERATE = (
 )
 TOP_LEVEL = (
     *("schema_version", "run_id", "mode", "tool_version", "started_at", "ended_at", "host", "status"),
-    *("policy", "findings", "summary", "sections", "filesystems", "runners", "covered", "resources"),
+    *(
+        "policy",
+        "findings",
+        "summary",
+        "sections",
+        "filesystems",
+        "runners",
+        "covered",
+        "data_root_use",
+        "resources",
+    ),
 )
 SUMMARY = (
     *("free_disk_bytes", "docker_reclaimable_bytes", "runner_workdir_bytes", "orphan_buildkit_containers"),
     *("orphan_buildkit_volumes", "candidate_bytes", "warm_builders", "warm_images", "classes"),
+    *("accounted", "unaccounted_bytes"),
 )
 EVERY_KIND = report(
     *(judged(one) for one in (image(), container(), volume(), cache_record(), builder())),
@@ -152,6 +163,9 @@ HEADINGS = {
     "Filesystem": "filesystems",
     "Runner": "runners",
     "Span": "covered",
+    "DataRootUse": "data_root_use",
+    "ContainerLog": "data_root_use.logs",
+    "DeletedFile": "data_root_use.deleted",
     "Judged": "resources",
     "Kind": "kind",
     "Verdict": "verdict",
