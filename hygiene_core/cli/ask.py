@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["history", "query"]
 
+_ONLY_FOR_PROGRAMS = ("runs", "free_bytes", "forecast_error_bytes", "seen_at")
+"""Columns of the growth that would squeeze the names out of a terminal; JSON and CSV have them."""
+
 history = group("history", "Ask what earlier runs saw.")
 
 
@@ -62,21 +65,23 @@ def history_growth(
     host: HostOption = None,
     shape: ShapeOption = Shape.TEXT,
 ) -> None:
-    """Bytes a day of filesystems, classes and repositories, and the days until a disk is full."""
-    _history(config_file, host, shape, lambda reader, name: reader.growth(name, days))
+    """Bytes and inodes a day of filesystems, classes and repositories, and the days until a disk is full."""
+    left_out = _ONLY_FOR_PROGRAMS if shape is Shape.TEXT else ()
+    _history(config_file, host, shape, lambda reader, name: reader.growth(name, days).without(*left_out))
 
 
 @history.command("removed")
 def history_removed(
     *,
     kind: Annotated[str | None, typer.Option(help="Only this kind, such as `image`.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="RUN", help="Only what went after this run.")] = None,
     limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=100_000)] = 50,
     config_file: ConfigOption = None,
     host: HostOption = None,
     shape: ShapeOption = Shape.TEXT,
 ) -> None:
     """What is gone, between which two runs, and by whom as far as that is known."""
-    _history(config_file, host, shape, lambda reader, name: reader.removed(name, kind, limit))
+    _history(config_file, host, shape, lambda reader, name: reader.removed(name, kind, limit, since))
 
 
 @history.command("diff")

@@ -41,7 +41,7 @@ __all__ = [
     "export",
 ]
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SPARE_BYTES = 8 * 2**20
 _PUBLISHED_MODE = 0o440
@@ -155,6 +155,7 @@ def _rebuild(path: Path, stored: Stored) -> Taken:
         with closing(duck.connect(fresh, read_only=False)) as connection:
             fresh.chmod(0o600)
             connection.execute(script("schema.sql"))
+            connection.execute(script("history.sql"))
             connection.execute("INSERT INTO meta VALUES (?, ?)", [SCHEMA_VERSION, __version__])
             taken = take_all(connection, stored, {})
         # A log left beside a replaced file makes every later open fail.

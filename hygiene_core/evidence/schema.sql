@@ -201,6 +201,7 @@ WHERE c.availability = 'complete' AND c.size_bytes IS NOT NULL
 UNION ALL
 SELECT f.host, f.seq, r.ended_at, 'filesystem', f.role, f.used_bytes, f.free_bytes
 FROM filesystem f JOIN run r USING (host, seq)
+WHERE f.used_bytes IS NOT NULL
 UNION ALL
 SELECT s.host, r.seq, any_value(r.ended_at), 'repository', s.repository, sum(s.unique_bytes), NULL
 FROM spans s
@@ -212,20 +213,33 @@ HAVING count(*) = count(s.unique_bytes);
 COMMENT ON VIEW series IS 'What takes space, over time: classes, filesystems, and images by repository (bytes that no other image shares). A run that did not see a class in full has no row of it.';
 
 CREATE VIEW removed AS
-SELECT c.host, res.kind, coalesce(latest.name, res.name) AS name, before.size_bytes, before.verdict, before.rule,
-  last_run.ended_at AS last_seen_at, gone_run.ended_at AS missed_at, c.seq - 1 AS last_seen_seq, c.seq AS missed_seq,
-  'somebody else' AS removed_by, res.id
-FROM resource_change c
-JOIN resource res USING (host, rkey)
-LEFT JOIN latest USING (host, rkey)
-JOIN LATERAL (
-  SELECT p.size_bytes, p.verdict, p.rule FROM resource_change p
-  WHERE p.host = c.host AND p.rkey = c.rkey AND p.seq < c.seq ORDER BY p.seq DESC LIMIT 1
-) before ON true
-JOIN run gone_run ON gone_run.host = c.host AND gone_run.seq = c.seq
-JOIN run last_run ON last_run.host = c.host AND last_run.seq = c.seq - 1
-WHERE c.op = 0;
-COMMENT ON VIEW removed IS 'What is gone, and the two runs between which it went. This kit removes nothing yet, so it was somebody else.';
+WITH stepped AS (
+  SELECT host, rkey, seq, op, lag(seq) OVER life AS told_seq, lag(size_bytes) OVER life AS size_bytes,
+    lag(unique_bytes) OVER life AS unique_bytes, lag(verdict) OVER life AS verdict, lag(rule) OVER life AS rule,
+    lead(seq) OVER life AS back_seq
+  FROM resource_change WINDOW life AS (PARTITION BY host, rkey ORDER BY seq)
+), gone AS (
+  SELECT stepped.*, res.kind, res.id, coalesce(latest.name, res.name) AS name
+  FROM stepped JOIN resource res USING (host, rkey) LEFT JOIN latest USING (host, rkey) WHERE stepped.op = 0
+), blind AS (
+  SELECT DISTINCT g.host, g.rkey, g.seq, g.kind, g.told_seq FROM gone g
+  JOIN unseen u ON u.host = g.host AND u.seq = g.seq - 1 AND u.kind = g.kind AND (u.rkey IS NULL OR u.rkey = g.rkey)
+), sighted AS (
+  SELECT blind.host, blind.rkey, blind.seq, max(r.seq) AS last_seq
+  FROM blind JOIN run r ON r.host = blind.host AND r.seq >= blind.told_seq AND r.seq < blind.seq
+  WHERE NOT EXISTS (FROM unseen u WHERE u.host = r.host AND u.seq = r.seq AND u.kind = blind.kind AND u.rkey IS NULL)
+    AND NOT EXISTS (FROM unseen u WHERE u.host = r.host AND u.seq = r.seq AND u.rkey = blind.rkey)
+  GROUP BY blind.host, blind.rkey, blind.seq
+)
+SELECT g.host, g.kind, g.name, g.size_bytes, g.unique_bytes, g.verdict, g.rule, g.verdict = 'candidate' AS was_candidate,
+  last_run.ended_at AS last_seen_at, gone_run.ended_at AS missed_at, last_run.seq AS last_seen_seq, g.seq AS missed_seq,
+  g.back_seq, CASE WHEN last_run.engine_id <> gone_run.engine_id THEN 'nobody: another Engine answered'
+    ELSE 'somebody else' END AS removed_by, g.id
+FROM gone g
+LEFT JOIN sighted ON sighted.host = g.host AND sighted.rkey = g.rkey AND sighted.seq = g.seq
+JOIN run gone_run ON gone_run.host = g.host AND gone_run.seq = g.seq
+JOIN run last_run ON last_run.host = g.host AND last_run.seq = coalesce(sighted.last_seq, g.seq - 1);
+COMMENT ON VIEW removed IS 'What is gone, and the two runs between which it went: the last that saw it, and the one that missed it. This kit removes nothing yet, so it was somebody else.';
 
 CREATE VIEW resource_life AS
 WITH life AS (
