@@ -138,9 +138,15 @@ def _runner_update(resource: RunnerWorkdir, _context: Context) -> str | None:
     return "the runner updates itself through it" if resource.role == "update" else None
 
 
-def _job_runs(resource: RunnerWorkdir, context: Context) -> str | None:
-    runner = context.relations.runners.get(resource.runner)
-    return f"the runner {resource.runner} runs a job" if runner is not None and runner.busy else None
+def _job_runs(resource: RunnerWorkdir | Container, context: Context) -> str | None:
+    relations = context.relations
+    if isinstance(resource, RunnerWorkdir):
+        runner = relations.runners.get(resource.runner)
+    else:
+        # The runner labels the containers of its jobs with a label of its own, which has no value.
+        owners = (relations.runner_of_label.get(key) for key in resource.labels)
+        runner = next((owner for owner in owners if owner is not None), None)
+    return f"the runner {runner.name} runs a job" if runner is not None and runner.busy else None
 
 
 def _used_by_container(resource: Image, context: Context) -> str | None:
@@ -359,7 +365,7 @@ IN_USE_RULES = (
     ),
     Rule("use.session", _U, BUILDER, "Is a client attached?", "execs of its container", _builder_attached),
     Rule("use.build", _U, BUILDER, "Does a build run in it?", "BuildKit's build records", _builder_builds),
-    Rule("use.job", _U, WORKDIR, "Does its runner run a job?", "process table", _job_runs),
+    Rule("use.job", _U, WORKDIR | CONTAINER, "Does its runner run a job?", "process table", _job_runs),
 )
 
 UNKNOWN_RULES = (

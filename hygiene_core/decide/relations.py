@@ -51,6 +51,7 @@ class Relations:
     volumes: dict[str, Volume]
     containers: dict[str, Container]
     runners: dict[str, Runner]
+    runner_of_label: dict[str, Runner]
     builders: dict[str, Builder]
     builder_of_container: dict[str, Builder]
     homes_unread: str | None
@@ -98,6 +99,7 @@ def relate(observation: Observation, protect: Protect) -> Relations:
         volumes={volume.id: volume for volume in observation.volumes},
         containers={container.id: container for container in observation.containers},
         runners={runner.name: runner for runner in observation.runners},
+        runner_of_label={runner.label: runner for runner in observation.runners if runner.label},
         builders={builder.id: builder for builder in observation.builders},
         builder_of_container={b.container_id: b for b in observation.builders if b.container_id},
         homes_unread=_homes_unread(observation),

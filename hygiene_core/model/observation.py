@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from hygiene_core.model.coverage import Followed
 from hygiene_core.model.disk import DataRootUse
@@ -159,8 +160,10 @@ class Runner:
     """One GitHub Actions runner, as its directory and the process table tell.
 
     `name` is the configured root's, `agent_name`, `url` and `work_folder` are read from `.runner`; `unit` is
-    read from `.service`. `listening` and `busy` say whether a `Runner.Listener` and a `Runner.Worker` of this
-    directory run now; `None` where the processes could not be seen.
+    read from `.service`; `unit_state` and `unit_enabled` are systemd's, `None` where there is no systemd or
+    no unit. `label` is what the runner labels the containers and networks of its jobs with. `listening` and
+    `busy` say whether a `Runner.Listener` and a `Runner.Worker` of this directory run now; `None` where the
+    processes could not be seen.
     """
 
     name: str
@@ -169,6 +172,9 @@ class Runner:
     url: str | None = None
     work_folder: str | None = None
     unit: str | None = None
+    unit_state: Literal["active", "inactive", "missing"] | None = None
+    unit_enabled: bool | None = None
+    label: str | None = None
     version: str | None = None
     listening: bool | None = None
     busy: bool | None = None

@@ -1,11 +1,13 @@
 """GitHub Actions runners: who they are, whether they have a job, and what their directories hold.
 
-Read are `.runner`, `.service`, the name that the link `bin` leads to, and the names, programs and first
-arguments of processes. `.credentials*` and environments are never opened.
+Read are `.runner`, `.service`, the name that the link `bin` leads to, the names of systemd's files for the
+unit, and the names, programs and first arguments of processes. `.credentials*` and environments are never
+opened.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -23,6 +25,7 @@ __all__ = ["SOURCE", "RunnersReading", "read_runners"]
 
 SOURCE = "the runners' directories; /proc/*/comm and exe"
 
+UnitState: TypeAlias = Literal["active", "inactive", "missing"]
 Role: TypeAlias = Literal["checkout", "tools", "actions", "temporary", "update", "diagnostics"]
 
 _WORK_FOLDER = "_work"
@@ -64,13 +67,16 @@ class _Processes:
         return any_of(self.listeners), any_of(self.workers)
 
 
-def read_runners(roots: Mapping[str, str], deadline: Deadline, proc: Path = Path("/proc")) -> RunnersReading:
+def read_runners(
+    roots: Mapping[str, str], deadline: Deadline, proc: Path = Path("/proc"), system: Path = Path("/")
+) -> RunnersReading:
     """Read every root (name to path). What cannot be read is a problem in words, never an error.
 
     Args:
         roots: where runners are installed. A root may itself be a symbolic link; nothing below is followed.
         deadline: when to stop; figures of what was not walked by then are not known.
         proc: where the process table is mounted.
+        system: the root under which systemd keeps its files.
     """
     processes = _read_processes(proc)
     runners: list[Runner] = []
@@ -87,7 +93,7 @@ def read_runners(roots: Mapping[str, str], deadline: Deadline, proc: Path = Path
             continue
         told: list[str] = []
         listening, busy = processes.below(place)
-        runner = replace(_identity(name, place, told), listening=listening, busy=busy)
+        runner = replace(_identity(name, place, told, system), listening=listening, busy=busy)
         runners.append(runner)
         made = [_made(runner, *found) for found in _directories(runner, place, told)]
         workdirs += [_measured(one, path, deadline, told) for one, path in made]
@@ -101,23 +107,51 @@ def read_runners(roots: Mapping[str, str], deadline: Deadline, proc: Path = Path
 _LISTING = "could not be listed"
 
 
-def _identity(name: str, root: str, told: list[str]) -> Runner:
-    settings = _settings(root, told)
-    unit = _text(os.path.join(root, ".service"), told)  # noqa: PTH118 - as above
+def _identity(name: str, root: str, told: list[str], system: Path) -> Runner:
+    text = _text(os.path.join(root, ".runner"), told, needed=True)  # noqa: PTH118 - as above
+    settings = _settings(text, told)
+    service = _text(os.path.join(root, ".service"), told)  # noqa: PTH118 - as above
+    unit = mask_text(service.strip()) or None if service else None
+    state, enabled = _unit_state(unit, system)
     return Runner(
         name=name,
         path=shown(root),
         agent_name=settings.get("agentName"),
         url=settings.get("gitHubUrl"),
         work_folder=settings.get("workFolder"),
-        unit=mask_text(unit.strip()) or None if unit else None,
+        unit=unit,
+        unit_state=state,
+        unit_enabled=enabled,
+        label=_label(text),
         version=_version(root),
     )
 
 
-def _settings(root: str, told: list[str]) -> dict[str, str]:
+def _unit_state(unit: str | None, system: Path) -> tuple[UnitState | None, bool | None]:
+    """Whether systemd runs the unit and starts it at boot, as its own files tell.
+
+    systemd keeps a control group for a unit as long as it is active, and no longer (systemd.unit(5),
+    systemd.slice(5)).
+    """
+    if unit is None or "/" in unit or not (system / "run/systemd/system").is_dir():
+        return None, None
+    groups = ("sys/fs/cgroup/system.slice", "sys/fs/cgroup/systemd/system.slice")
+    installed = system / "etc/systemd/system"
+    if any((system / group / unit).is_dir() for group in groups):
+        state: UnitState = "active"
+    else:
+        state = "inactive" if (installed / unit).exists() else "missing"
+    enabled = any((wants / unit).is_symlink() for wants in installed.glob("*.wants"))
+    return state, enabled
+
+
+def _label(text: str | None) -> str | None:
+    """The bare label of the containers of its jobs: the first six digits of the SHA-256 of `.runner`."""
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()[:6]
+
+
+def _settings(text: str | None, told: list[str]) -> dict[str, str]:
     """The fields of `.runner` that are text; a byte-order mark before it is what the runner writes."""
-    text = _text(os.path.join(root, ".runner"), told, needed=True)  # noqa: PTH118 - as above
     if text is None:
         return {}
     try:

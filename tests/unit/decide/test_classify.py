@@ -154,6 +154,8 @@ CASES = [
     ("left volume that a file names", LEAKED_VOLUME, (replace(LEAKED, instances=("/root/b",)),), policy(), "retained", ["keep.instance"]),
     ("stopped container of a builder that a file names", STOPPED_BUILDER_CONTAINER, (STOPPED_KNOWN,), policy(), "retained", ["keep.instance"]),
     ("abandoned, but a client came and went unread", replace(ABANDONED, sessions=None), (), policy(), "in_use", ["use.builder_active"]),
+    ("container of a job", container("job", labels={"abc123": ""}, state="exited"), (runner(label="abc123", busy=True),), policy(), "in_use", ["use.job"]),
+    ("container of a job that is over", container("job", labels={"abc123": ""}, state="exited"), (runner(label="abc123"),), policy(), "candidate", ["release.stopped_container"]),
     ("leaked state volume, no rule", LEAKED_VOLUME, (LEAKED,), policy(ages=GRACE_ONLY), "retained", ["keep.no_rule"]),
 ]  # fmt: skip
 
