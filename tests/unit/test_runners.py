@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -53,6 +54,9 @@ def process(root: Path, name: str) -> Iterator[None]:
     shutil.copy("/bin/sleep", program)
     with subprocess.Popen([program, "60"]) as running:
         try:
+            # The kernel lets the parent go on a moment before it has given the process its name.
+            while Path(f"/proc/{running.pid}/comm").read_text().strip() != name[:15]:
+                time.sleep(0.001)
             yield
         finally:
             running.kill()
