@@ -43,7 +43,7 @@ _LARGEST_SIZE = 2**63 - 1
 _LONGEST = timedelta(days=3650)
 
 SIZE_PATTERN = r"^0*[1-9][0-9]* ?(B|kB|MB|GB|TB|KiB|MiB|GiB|TiB)$"
-DURATION_PATTERN = r"^0*[1-9][0-9]*(s|m|h|d)$"
+DURATION_PATTERN = r"^0*[1-9][0-9]* ?(s|m|h|d)$"
 
 _SHOWN_LENGTH = 60
 _SCIENTIFIC = re.compile(r"[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+.*")

@@ -207,7 +207,8 @@ def _build_cache(observation: Observation) -> ClassSummary:
 def _candidate_bytes(observation: Observation, judged: tuple[Judged, ...], sizes: ImageSizes) -> int | None:
     """What all candidates together would free; `None` unless everything that may be one was seen.
 
-    A builder's own row repeats its volume and is left out.
+    The row of a builder without a container repeats its volume and is left out; the volume of one that has a
+    container is no candidate by itself.
     """
     if any(observation.availability(name) is not Availability.COMPLETE for name in _CANDIDATE_SECTIONS):
         return None
@@ -216,8 +217,12 @@ def _candidate_bytes(observation: Observation, judged: tuple[Judged, ...], sizes
         return None
     candidates = [row for row in judged if row.verdict is Verdict.CANDIDATE]
     images = [row.facts for row in candidates if isinstance(row.facts, Image)]
-    others = [row for row in candidates if row.kind not in {Kind.IMAGE, Kind.BUILDER}]
+    others = [row for row in candidates if row.kind is not Kind.IMAGE and not _is_told_twice(row)]
     return _total([sizes.freed_bytes(images), *(row.unique_bytes for row in others)])
+
+
+def _is_told_twice(row: Judged) -> bool:
+    return isinstance(row.facts, Builder) and row.facts.container_id is None
 
 
 def _warm_builders(observation: Observation, policy: Policy) -> tuple[WarmBuilder, ...]:

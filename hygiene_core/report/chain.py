@@ -24,6 +24,8 @@ def render(chain: Chain, *, width: int = 80, zone: tzinfo) -> str:
     known = f"first seen {local_time(row.first_seen_at, zone)}" if row.first_seen_at else "never seen before"
     if row.idle_since_at:
         known += f", idle since {local_time(row.idle_since_at, zone)}"
+    elif row.unused_since_at:
+        known += f", unused since {local_time(row.unused_since_at, zone)}"
     lines = [
         f"{words(row.kind.value)} {plain(row.name)}: {words(row.verdict.value)}",
         f"  id {plain(row.id)}",

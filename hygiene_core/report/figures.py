@@ -51,6 +51,8 @@ SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
 SEVERITY_ORDER = (Severity.CRITICAL, Severity.WARNING, Severity.INFO)
 
 _NAME_LIMIT = 300
+_WORTH_NAMING_BYTES = 1024**2
+"""A deleted file that holds less is no answer to a full disk."""
 _MINUTE = timedelta(minutes=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
@@ -217,6 +219,7 @@ def space_terms(report: Report) -> list[tuple[str, str]]:
     rows += [
         (f"deleted, but open in {plain(one.process, 40)} ({one.pid})", size(one.size_bytes))
         for one in (use.deleted if use else ())
+        if one.size_bytes >= _WORTH_NAMING_BYTES
     ]
     return [*rows, ("not accounted for", size(summary.unaccounted_bytes))]
 

@@ -264,7 +264,7 @@ def _candidates(report: Report, most: int | None) -> list[str]:
             size(row.unique_bytes),
             words(row.kind),
             markdown_cell(known_as(row)),
-            age(row.idle_since_at, report.ended_at),
+            age(row.idle_since_at or row.unused_since_at, report.ended_at),
             markdown_text("; ".join(reason.detail for reason in row.reasons)),
         ]
         for row in shown

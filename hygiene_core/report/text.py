@@ -339,7 +339,7 @@ def _candidates(page: _Page, shown: list[Judged]) -> list[str]:
     rows = []
     for row in shown:
         cells = [size(row.unique_bytes), words(row.kind), plain(known_as(row), _NAME_LIMIT)]
-        cells += [age(row.idle_since_at, page.report.ended_at)]
+        cells += [age(row.idle_since_at or row.unused_since_at, page.report.ended_at)]
         if page.wide:
             cells += ["; ".join(plain(reason.detail, _NAME_LIMIT) for reason in row.reasons)]
         rows.append(cells)

@@ -5,10 +5,21 @@ from datetime import UTC, timedelta
 import pytest
 
 from hygiene_core.model.codec import decode, encode, judged_adapter
+from hygiene_core.model.disk import DataRootUse, DeletedFile
 from hygiene_core.model.resource import Kind
-from hygiene_core.report.figures import age, amount, compared, count, duration, known_as, share, size
+from hygiene_core.report.figures import (
+    age,
+    amount,
+    compared,
+    count,
+    duration,
+    known_as,
+    share,
+    size,
+    space_terms,
+)
 from hygiene_core.report.layout import Column, Ink, fit, pad, table, wrap
-from hygiene_core.testing import GIB, MIB, NOW, container, finding, image, judged, volume
+from hygiene_core.testing import GIB, MIB, NOW, container, finding, image, judged, report, volume
 
 NO_INK = Ink(color=False)
 
@@ -153,3 +164,22 @@ def test_one_row_is_written_as_in_the_report():
     stored = encode(judged_adapter(), row)
     assert decode(judged_adapter(), stored) == row
     assert row.kind is Kind.IMAGE
+
+
+def test_where_the_space_went_names_only_what_is_worth_it():
+    files = tuple(
+        DeletedFile(process=f"p{size_bytes}", pid=1, size_bytes=size_bytes)
+        for size_bytes in (2**20, 2**20 - 1)
+    )
+    use = DataRootUse(path="/d", device=1, folders={}, logs=(), deleted_bytes=2**21, deleted=files)
+    made = report(
+        summary={"accounted": {"volumes": None, "images": 5, "journal": 0}},
+        data_root_use=use,
+    )
+    assert space_terms(made) == [
+        ("images", "5 B"),
+        ("volumes", "unknown"),
+        (f"deleted, but open in p{2**20} (1)", "1.0 MiB"),
+        ("not accounted for", "unknown"),
+    ]
+    assert space_terms(report()) == []

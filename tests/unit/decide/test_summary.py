@@ -278,3 +278,9 @@ def test_warm_images():
 def test_the_time_of_the_run_plays_no_part():
     seen = observation(BASE)
     assert context_of(seen, now=NOW).now == NOW
+
+
+def test_an_abandoned_builder_counts_with_its_volume():
+    left = builder("left0", instances=(), size_bytes=9)
+    seen = observation(left, volume(left.volume, size_bytes=9, engine_references=1))
+    assert summary_of(seen).candidate_bytes == 9
