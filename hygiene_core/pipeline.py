@@ -25,6 +25,7 @@ from hygiene_core.decide.rejudge import observation_of, recontext
 from hygiene_core.decide.remember import gather, resources_of
 from hygiene_core.decide.sentence import sentence
 from hygiene_core.decide.summary import summarise
+from hygiene_core.decide.toolchain import tools_of
 from hygiene_core.errors import NotSeen, UnknownResource, Unreachable
 from hygiene_core.evidence.store import EvidenceStore, Recorded
 from hygiene_core.model.coverage import Followed
@@ -207,6 +208,7 @@ def _classify(run: Run, tools: Tools) -> Run:
         runners=observation.runners,
         covered=context.memory.covered,
         data_root_use=observation.data_root_use,
+        tools=tuple(tool for _, tool in tools_of(observation)),
         resources=judgement.resources,
     )
     return replace(run, memory=context.memory, context=context, report=report)

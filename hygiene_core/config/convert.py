@@ -153,6 +153,7 @@ def host(name: str, table: HostTable, source: str) -> Host:
         budgets={builder: _budget(budget) for builder, budget in table.budgets.items()},
         runner_roots=tuple(RunnerRoot(name=root.name, path=root.path) for root in table.runner_roots),
         homes=tuple(dict.fromkeys(table.homes)),
+        minimums={tool: least for tool, least in table.minimums if least is not None},
     )
     return Host(
         name=name,

@@ -65,6 +65,17 @@ def name_problem(name: str) -> str | None:
     return None if _NAME.fullmatch(name) else f"{shown(name)} is not a name; {_NAME_RULE}"
 
 
+VERSION_PATTERN = r"^[0-9]+(\.[0-9]+)*$"
+
+
+def parse_version(value: object) -> str:
+    """A version as numbers between dots."""
+    version = _string(value, "26.1")
+    if re.fullmatch(VERSION_PATTERN.removesuffix("$"), version) is None:
+        raise UnitProblem(f'{shown(version)} is no version; write numbers between dots, such as "26.1"')
+    return version
+
+
 def parse_name(value: object) -> str:
     """A short name of letters, digits, dots, underscores and dashes."""
     name = _string(value, "lane-1")

@@ -69,6 +69,7 @@ LabelGlob = Annotated[str, _reads(rules.parse_label), _text(r"^[^=\s]", "keep", 
 Socket = Annotated[str, _reads(rules.parse_socket), _text(r"^unix:///.", "unix:///var/run/docker.sock")]
 Directory = Annotated[str, _reads(rules.parse_directory), _text(r"^/.")]
 Transport = Annotated[str, _reads(rules.parse_transport), WithJsonSchema({"const": "local"})]
+Version = Annotated[str, _reads(rules.parse_version), _text(rules.VERSION_PATTERN, "26.1", "0.12.0")]
 RootName = Annotated[str, _reads(rules.parse_name), _text(rules.NAME_PATTERN, "lane-1")]
 
 
@@ -157,6 +158,16 @@ class DeadlinesTable(_Table):
     data_root: Deadline = _span("120s", "Logs and other files of the data root, and deleted files.")
 
 
+class MinimumsTable(_Table):
+    """The oldest versions that a host should build with. One that is left out is not judged."""
+
+    engine: Version | None = Field(None, description="The Docker Engine.")
+    docker_cli: Version | None = Field(None, description="The `docker` command, every copy of it.")
+    buildx: Version | None = Field(None, description="The buildx plugin, every copy of it.")
+    buildkit: Version | None = Field(None, description="The BuildKit of every container builder.")
+    runner: Version | None = Field(None, description="The GitHub Actions runners.")
+
+
 class HostTable(_Table):
     """One machine with one Docker Engine."""
 
@@ -178,6 +189,7 @@ class HostTable(_Table):
     runner_roots: list[RunnerRootTable] = Field(
         default_factory=list, description="The runners of this host, one `[[...]]` table each."
     )
+    minimums: MinimumsTable = Field(default_factory=MinimumsTable)
     homes: list[Directory] = Field(
         [],
         examples=[["/root", "/home/runner"]],

@@ -9,6 +9,7 @@ from shlex import quote
 from hygiene_core.decide.collection import collects_nothing, lacks, over_budget, overcommit
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.summary import data_root, orphan_containers, orphan_volumes
+from hygiene_core.decide.toolchain import is_older, tools_of
 from hygiene_core.model.observation import Availability, Filesystem, Observation
 from hygiene_core.model.report import Finding, Severity, Status, Summary
 from hygiene_core.model.resource import Builder
@@ -27,6 +28,8 @@ class FindingCode(StrEnum):
     WARM_IMAGE_MISSING = "WARM_IMAGE_MISSING"
     ORPHAN_BUILDKIT_CONTAINER = "ORPHAN_BUILDKIT_CONTAINER"
     ORPHAN_BUILDKIT_VOLUME = "ORPHAN_BUILDKIT_VOLUME"
+    TOOL_OLD = "TOOL_OLD"
+    TOOL_UNKNOWN = "TOOL_UNKNOWN"
     LOG_UNBOUNDED = "LOG_UNBOUNDED"
     GC_OFF = "GC_OFF"
     GC_TIER_MISSING = "GC_TIER_MISSING"
@@ -66,6 +69,8 @@ CODES: dict[FindingCode, _Code] = {
         Severity.WARNING, "A BuildKit container is stopped or abandoned and nobody keeps it."
     ),
     FindingCode.ORPHAN_BUILDKIT_VOLUME: _Code(Severity.WARNING, "A BuildKit state volume has no container."),
+    FindingCode.TOOL_OLD: _Code(Severity.WARNING, "A program is older than the policy asks."),
+    FindingCode.TOOL_UNKNOWN: _Code(Severity.INFO, "A program that has a minimum did not tell its version."),
     FindingCode.LOG_UNBOUNDED: _Code(Severity.WARNING, "A container's log is large and nothing bounds it."),
     FindingCode.GC_OFF: _Code(Severity.WARNING, "A builder collects no garbage of its own."),
     FindingCode.GC_TIER_MISSING: _Code(Severity.INFO, "A builder's garbage collection lacks a tier."),
@@ -114,6 +119,7 @@ def find(
         *_reclaimable(summary, context),
         *_warm(summary),
         *_orphans(observation, context),
+        *_tools(observation, context),
         *_logs(observation),
         *_collections(observation, context),
         *_sections(observation),
@@ -266,6 +272,23 @@ def _orphans(observation: Observation, context: Context) -> list[Finding]:
             for builder in orphan_volumes(observation, context)
         ),
     ]
+
+
+def _tools(observation: Observation, context: Context) -> list[Finding]:
+    findings = []
+    for key, tool in tools_of(observation):
+        least = context.policy.minimums.get(key)
+        if least is None:
+            continue
+        named = f"{tool.name} at {tool.path}" if tool.path else tool.name
+        older = None if tool.version is None else is_older(tool.version, least)
+        if older is None:
+            message = f"{named} did not tell a version; the policy asks for {least}"
+            findings.append(_finding(FindingCode.TOOL_UNKNOWN, message, subject=tool.name))
+        elif older:
+            message = f"{named} is {tool.version}; the policy asks for {least} at least"
+            findings.append(_finding(FindingCode.TOOL_OLD, message, subject=tool.name))
+    return findings
 
 
 def _logs(observation: Observation) -> list[Finding]:

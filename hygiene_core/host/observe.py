@@ -18,7 +18,7 @@ from typing import Any
 from hygiene_core.clock import utc_now
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
-from hygiene_core.host.probes import buildkit, data_root, filesystems, identity, instances, runners
+from hygiene_core.host.probes import buildkit, data_root, filesystems, identity, instances, runners, toolchain
 from hygiene_core.host.probes.build_cache import read_build_cache
 from hygiene_core.host.probes.builders import embedded_builder, find_builders, node_of_id
 from hygiene_core.host.probes.containers import read_containers
@@ -79,6 +79,7 @@ class _Pass:
             (SectionName.RUNNERS, limits.runners),
             (SectionName.BUILDER_CACHE, limits.builder_cache),
             (SectionName.INSTANCES, limits.engine),
+            (SectionName.TOOLCHAIN, limits.engine),
             (SectionName.EVENTS, limits.engine),
             (SectionName.DATA_ROOT, limits.data_root),
         ):
@@ -88,6 +89,7 @@ class _Pass:
             self._start_engine()
             if self.request.runner_roots:
                 self._start_runners()
+            self._start_toolchain()
             if self.request.homes:
                 self._start_instances()
             for outcome in self.sections.settle():
@@ -182,6 +184,19 @@ class _Pass:
             return Outcome(section, (rows, proof))
 
         self.sections.start(SectionName.FILESYSTEMS, self._deadlines[SectionName.FILESYSTEMS], work)
+
+    def _start_toolchain(self) -> None:
+        homes, deadline = self.request.homes, self._deadlines[SectionName.TOOLCHAIN]
+
+        def work() -> Outcome:
+            began = utc_now()
+            seen, problems = toolchain.read_toolchain(homes, deadline)
+            section = local_section(
+                SectionName.TOOLCHAIN, toolchain.SOURCE, began, problems, any_seen=bool(seen)
+            )
+            return Outcome(section, seen)
+
+        self.sections.start(SectionName.TOOLCHAIN, deadline, work)
 
     def _start_data_root(self, path: str | None) -> None:
         """Only where it is proven and may be read: for others there is nothing to ask."""
@@ -358,6 +373,7 @@ class _Pass:
             builders=rows(SectionName.BUILDERS),
             runners=runner.runners,
             runner_workdirs=runner.workdirs,
+            tools=readings.get(SectionName.TOOLCHAIN, ()),
             data_root_use=readings.get(SectionName.DATA_ROOT),
             followed=readings[SectionName.EVENTS].value if SectionName.EVENTS in readings else Followed(),
             engine_figures=figures,

@@ -22,6 +22,7 @@ from hygiene_core.model.resource import (
     RunnerWorkdir,
     Volume,
 )
+from hygiene_core.model.toolchain import Tool
 
 __all__ = [
     "SECTION_OF_KIND",
@@ -66,6 +67,7 @@ class SectionName(StrEnum):
     INSTANCES = "buildx_instances"
     EVENTS = "events"
     DATA_ROOT = "data_root"
+    TOOLCHAIN = "toolchain"
     RUNNERS = "runners"
 
 
@@ -209,6 +211,7 @@ class Observation:
     builders: tuple[Builder, ...] = ()
     runners: tuple[Runner, ...] = ()
     runner_workdirs: tuple[RunnerWorkdir, ...] = ()
+    tools: tuple[Tool, ...] = ()
     data_root_use: DataRootUse | None = None
     followed: Followed = field(default_factory=Followed)
     engine_figures: dict[str, EngineFigure] = field(default_factory=dict)

@@ -100,6 +100,7 @@ class Policy:
 
     `source` is the file it was read from, or `None` for the built-in protective defaults. `digest` is
     sha256 over the canonical JSON of everything else. `homes` are where buildx keeps its instance files.
+    `minimums` are versions by tool.
     """
 
     source: str | None
@@ -110,3 +111,4 @@ class Policy:
     budgets: dict[str, Budget] = field(default_factory=dict)
     runner_roots: tuple[RunnerRoot, ...] = ()
     homes: tuple[str, ...] = ()
+    minimums: dict[str, str] = field(default_factory=dict)

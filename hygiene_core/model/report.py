@@ -10,6 +10,7 @@ from hygiene_core.model.coverage import Span
 from hygiene_core.model.disk import DataRootUse
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.observation import EngineFigure, EngineIdentity, Filesystem, Runner, Section
+from hygiene_core.model.toolchain import Tool
 
 __all__ = [
     "SCHEMA_VERSION",
@@ -162,4 +163,5 @@ class Report:
     runners: tuple[Runner, ...] = ()
     covered: Span | None = None
     data_root_use: DataRootUse | None = None
+    tools: tuple[Tool, ...] = ()
     resources: tuple[Judged, ...]

@@ -99,6 +99,7 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         _warm(report),
         _builders(report),
         _runners(report),
+        _toolchain(report),
         _candidates(report, resources),
         _foot(report),
     ]
@@ -245,6 +246,19 @@ def _runners(report: Report) -> list[str]:
         for row in runner_rows(report)
     ]
     return ["### Runners", "", *_table("Runner Agent State >Holds >Changed", rows)] if rows else []
+
+
+def _toolchain(report: Report) -> list[str]:
+    rows = [
+        [
+            markdown_cell(one.name),
+            markdown_cell(one.version) if one.version else UNKNOWN,
+            markdown_cell(one.path) if one.path else "",
+            markdown_cell(one.package) if one.package else "",
+        ]
+        for one in report.tools
+    ]
+    return ["### Toolchain", "", *_table("Tool Version Path Package", rows)] if rows else []
 
 
 def _candidates(report: Report, most: int | None) -> list[str]:

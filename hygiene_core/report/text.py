@@ -95,6 +95,7 @@ def render(
         _warm(page),
         _builders(page),
         _runners(page),
+        _toolchain(page),
         _resources(page, resources),
         _foot(page),
     ]
@@ -310,6 +311,15 @@ def _runners(page: _Page) -> list[str]:
     columns = [Column("RUNNER", flexible=True), Column("AGENT", flexible=True), Column("STATE")]
     columns += [Column("HOLDS", right=True), Column("CHANGED", right=True)]
     return [page.head("Runners"), *table(columns, rows, page.width, page.ink)] if rows else []
+
+
+def _toolchain(page: _Page) -> list[str]:
+    rows: list[list[str | Painted]] = [
+        [plain(one.name, _NAME_LIMIT), plain(one.version or UNKNOWN, 40), plain(one.path or "", _NAME_LIMIT)]
+        for one in page.report.tools
+    ]
+    columns = [Column("TOOL", flexible=True), Column("VERSION"), Column("PATH", flexible=True)]
+    return [page.head("Toolchain"), *table(columns, rows, page.width, page.ink)] if rows else []
 
 
 def _resources(page: _Page, most: int | None) -> list[str]:

@@ -23,6 +23,12 @@ _WARM, _LEAKED = "odoo-docker-chris-testing", "builder-5c6b1f0e"
 _LOOK = """
 set -eu
 mount --make-rprivate /
+for program in /usr/local/bin/docker /usr/bin/docker /snap/bin/docker; do
+    if [ -e "$program" ]; then mount --bind /dev/null "$program"; fi
+done
+for plugins in /usr/local/lib/docker /usr/local/libexec/docker /usr/lib/docker /usr/libexec/docker; do
+    if [ -d "$plugins" ]; then mount -t tmpfs tmpfs "$plugins"; fi
+done
 mount -t tmpfs tmpfs /srv
 mkdir -p "/srv/ci" "/srv/runners/lane-1"
 mount --bind "$SCRATCH/home" /srv/ci

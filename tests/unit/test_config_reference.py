@@ -184,6 +184,7 @@ TYPES = {
     "list of labels": '["a=b"]',
     "list of paths": '["/root"]',
     "text": '"local"',
+    "version": '"1.2.3"',
     "path": '"/srv/x"',
     "name": '"lane-9"',
     "socket": '"unix:///run/x.sock"',

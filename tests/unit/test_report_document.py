@@ -33,6 +33,7 @@ TOP_LEVEL = (
         "runners",
         "covered",
         "data_root_use",
+        "tools",
         "resources",
     ),
 )
@@ -163,6 +164,7 @@ HEADINGS = {
     "Filesystem": "filesystems",
     "Runner": "runners",
     "Span": "covered",
+    "Tool": "tools",
     "DataRootUse": "data_root_use",
     "ContainerLog": "data_root_use.logs",
     "DeletedFile": "data_root_use.deleted",
