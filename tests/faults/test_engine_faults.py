@@ -493,3 +493,16 @@ def test_a_made_up_name_is_anonymous_only_where_the_engine_sets_no_label(api: st
     with FakeEngine({"/version": reply(version), "/volumes": reply(volumes)}) as engine:
         seen = look(engine)
     assert [one.anonymous for one in seen.volumes] == [anonymous]
+
+
+def test_a_snapshot_that_ends_while_it_is_counted_is_counted_again():
+    answers = iter((reply({"message": "snapshot x-view does not exist"}, status=404), reply({"Images": []})))
+
+    def once_missing(engine: FakeEngine, to: socket.socket) -> None:
+        next(answers)(engine, to)
+
+    target = "/v1.45/system/df?type=image"
+    with FakeEngine(**{target: once_missing}) as engine:
+        seen = observe(ObserveRequest(docker_socket=engine.path))
+        assert engine.asked.count(target) == 2
+    assert seen.sections[SectionName.IMAGES].availability is Availability.COMPLETE

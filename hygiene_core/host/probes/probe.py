@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
-from hygiene_core.errors import EngineTimeout, HygieneError
+from hygiene_core.errors import EngineProtocol, EngineTimeout, HygieneError
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient, EngineVersion
 from hygiene_core.host.wire import Parsed
@@ -14,6 +14,7 @@ from hygiene_core.model.observation import TIMEOUT_RETURN_CODE, EngineFigure
 
 __all__ = ["DiskUsage", "Probe", "Reading"]
 
+_NOT_FOUND = 404
 T = TypeVar("T")
 
 
@@ -97,7 +98,13 @@ class DiskUsage:
     def read(self, probe: Probe, kind: str) -> Any:
         """The df answer that holds a class: `image`, `container`, `volume` or `build-cache`."""
         if self._by_class:
-            return probe.get("/system/df", {"type": kind})
+            try:
+                return probe.get("/system/df", {"type": kind})
+            except EngineProtocol as error:
+                if error.http_status != _NOT_FOUND:
+                    raise
+                # With the containerd store a snapshot may end while it is counted, right after a build.
+                return probe.get("/system/df", {"type": kind})
         probe.note(f"GET {self._client.url('/system/df')}")
         self._start_once()
         if not self._done.wait(probe.deadline.remaining_seconds()):
