@@ -1,0 +1,114 @@
+"""The codes that a finding may have, and how much each asks of a person."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hygiene_core.model.report import Finding, Severity
+
+__all__ = ["CODES", "FindingCode", "finding"]
+
+
+class FindingCode(StrEnum):
+    """Every code a report may carry."""
+
+    FREE_BYTES_LOW = "FREE_BYTES_LOW"
+    FREE_INODES_LOW = "FREE_INODES_LOW"
+    RECLAIMABLE_HIGH = "RECLAIMABLE_HIGH"
+    WARM_BUILDER_MISSING = "WARM_BUILDER_MISSING"
+    WARM_BUILDER_STOPPED = "WARM_BUILDER_STOPPED"
+    WARM_IMAGE_MISSING = "WARM_IMAGE_MISSING"
+    ORPHAN_BUILDKIT_CONTAINER = "ORPHAN_BUILDKIT_CONTAINER"
+    ORPHAN_BUILDKIT_VOLUME = "ORPHAN_BUILDKIT_VOLUME"
+    TOOL_OLD = "TOOL_OLD"
+    TOOL_UNKNOWN = "TOOL_UNKNOWN"
+    LOG_UNBOUNDED = "LOG_UNBOUNDED"
+    GC_OFF = "GC_OFF"
+    GC_TIER_MISSING = "GC_TIER_MISSING"
+    GC_OVER_BUDGET = "GC_OVER_BUDGET"
+    GC_OVERCOMMIT = "GC_OVERCOMMIT"
+    SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
+    CLOCK_SUSPECT = "CLOCK_SUSPECT"
+    ENGINE_CHANGED = "ENGINE_CHANGED"
+    STATE_LARGE = "STATE_LARGE"
+    NO_POLICY = "NO_POLICY"
+
+
+@dataclass(frozen=True, slots=True)
+class _Code:
+    severity: Severity
+    meaning: str
+
+
+CODES: dict[FindingCode, _Code] = {
+    FindingCode.FREE_BYTES_LOW: _Code(
+        Severity.CRITICAL, "A filesystem has less free space than the policy asks."
+    ),
+    FindingCode.FREE_INODES_LOW: _Code(
+        Severity.CRITICAL, "A filesystem has fewer free inodes than the policy asks."
+    ),
+    FindingCode.RECLAIMABLE_HIGH: _Code(
+        Severity.WARNING, "Docker holds more reclaimable bytes than the policy allows."
+    ),
+    FindingCode.WARM_BUILDER_MISSING: _Code(
+        Severity.CRITICAL, "A builder that the policy keeps has no container."
+    ),
+    FindingCode.WARM_BUILDER_STOPPED: _Code(
+        Severity.WARNING, "A builder that the policy keeps is not running."
+    ),
+    FindingCode.WARM_IMAGE_MISSING: _Code(Severity.WARNING, "An image that the policy keeps is not there."),
+    FindingCode.ORPHAN_BUILDKIT_CONTAINER: _Code(
+        Severity.WARNING, "A BuildKit container is stopped or abandoned and nobody keeps it."
+    ),
+    FindingCode.ORPHAN_BUILDKIT_VOLUME: _Code(Severity.WARNING, "A BuildKit state volume has no container."),
+    FindingCode.TOOL_OLD: _Code(Severity.WARNING, "A program is older than the policy asks."),
+    FindingCode.TOOL_UNKNOWN: _Code(Severity.INFO, "A program that has a minimum did not tell its version."),
+    FindingCode.LOG_UNBOUNDED: _Code(Severity.WARNING, "A container's log is large and nothing bounds it."),
+    FindingCode.GC_OFF: _Code(Severity.WARNING, "A builder collects no garbage of its own."),
+    FindingCode.GC_TIER_MISSING: _Code(Severity.INFO, "A builder's garbage collection lacks a tier."),
+    FindingCode.GC_OVER_BUDGET: _Code(
+        Severity.INFO, "A builder's own garbage collection lets it grow over its budget."
+    ),
+    FindingCode.GC_OVERCOMMIT: _Code(
+        Severity.WARNING, "The builders together may take more than the disk has."
+    ),
+    FindingCode.SECTION_INCOMPLETE: _Code(
+        Severity.WARNING, "A part of the host could not be read completely."
+    ),
+    FindingCode.CLOCK_SUSPECT: _Code(
+        Severity.CRITICAL, "The clock stands before the last recorded run, or far after it."
+    ),
+    FindingCode.ENGINE_CHANGED: _Code(
+        Severity.WARNING, "The Engine is another than in the last recorded run: every age begins anew."
+    ),
+    FindingCode.STATE_LARGE: _Code(
+        Severity.WARNING, "The kit's own evidence takes more space than the policy allows."
+    ),
+    FindingCode.NO_POLICY: _Code(
+        Severity.WARNING, "No configuration was found; protective defaults were used."
+    ),
+}
+
+
+def finding(
+    code: FindingCode,
+    message: str,
+    *,
+    subject: str | None = None,
+    figure: float | None = None,
+    limit: float | None = None,
+    unit: str | None = None,
+    next_step: str | None = None,
+) -> Finding:
+    """A finding with the severity of its code."""
+    return Finding(
+        code=code.value,
+        severity=CODES[code].severity,
+        message=message,
+        subject=subject,
+        figure=figure,
+        limit=limit,
+        unit=unit,
+        next_step=next_step,
+    )
