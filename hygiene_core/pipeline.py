@@ -23,6 +23,7 @@ from hygiene_core.decide.context import Context
 from hygiene_core.decide.findings import find, status_of
 from hygiene_core.decide.rejudge import observation_of, recontext
 from hygiene_core.decide.remember import gather, resources_of
+from hygiene_core.decide.removals import removals_of
 from hygiene_core.decide.sentence import sentence
 from hygiene_core.decide.summary import summarise
 from hygiene_core.decide.toolchain import tools_of
@@ -207,6 +208,9 @@ def _classify(run: Run, tools: Tools) -> Run:
         filesystems=observation.filesystems,
         runners=observation.runners,
         covered=context.memory.covered,
+        removals=removals_of(
+            observation, Memory() if context.engine_changed else run.memory, context.followed.removals
+        ),
         data_root_use=observation.data_root_use,
         tools=tuple(tool for _, tool in tools_of(observation)),
         resources=judgement.resources,

@@ -80,7 +80,7 @@ def history_removed(
     host: HostOption = None,
     shape: ShapeOption = Shape.TEXT,
 ) -> None:
-    """What is gone, between which two runs, and by whom as far as that is known."""
+    """What is gone, between which two runs, when and by whom as far as the Engine told."""
     _history(config_file, host, shape, lambda reader, name: reader.removed(name, kind, limit, since))
 
 

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable
 from datetime import datetime
 
-from hygiene_core.model.coverage import Followed, Span
+from hygiene_core.model.coverage import Followed, Removal, Span
 from hygiene_core.model.resource import Image
 
-__all__ = ["canonical", "joined", "last_use", "merged", "newest_span"]
+__all__ = ["canonical", "joined", "last_use", "merged", "newest_span", "ordered"]
 
 _ID = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})\Z")
 _HUB = re.compile(r"(?:index\.)?docker\.io/")
@@ -33,13 +33,23 @@ def newest_span(spans: Iterable[Span]) -> Span | None:
 
 
 def merged(*followed: Followed) -> Followed:
-    """What several followers saw together: all their times, and the latest use of each image."""
+    """What several followers saw together: times, the latest use of each image, each removal once."""
     uses: dict[str, datetime] = {}
     for one in followed:
         for name, at in one.uses.items():
             image = canonical(name)
             uses[image] = max(at, uses.get(image, at))
-    return Followed(spans=joined(span for one in followed for span in one.spans), uses=uses)
+    removals = dict.fromkeys(removal for one in followed for removal in one.removals)
+    return Followed(
+        spans=joined(span for one in followed for span in one.spans),
+        uses=uses,
+        removals=ordered(removals),
+    )
+
+
+def ordered(removals: Iterable[Removal]) -> tuple[Removal, ...]:
+    """In the order of time; in one moment a prune comes after what it removed."""
+    return tuple(sorted(removals, key=lambda one: (one.removed_at, one.id is None, one.kind, one.id or "")))
 
 
 def canonical(reference: str) -> str:

@@ -41,7 +41,7 @@ __all__ = [
     "export",
 ]
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SPARE_BYTES = 8 * 2**20
 _PUBLISHED_MODE = 0o440

@@ -34,7 +34,7 @@ _TYPES = {
     "BIGINT": "seq lines",
     "BOOLEAN": "full",
     "TIMESTAMPTZ": "started_at ended_at first_seen_at idle_since_at",
-    "JSON": "host policy findings summary sections filesystems",
+    "JSON": "host policy findings summary sections filesystems removals",
     "STRUCT(rule VARCHAR, detail VARCHAR, source VARCHAR)[]": "reasons",
     "STRUCT(created_at VARCHAR, last_used_at VARCHAR, state VARCHAR, labels JSON)": "facts",
 }

@@ -93,6 +93,11 @@ SELECT host, seq, told ->> '$.code', told ->> '$.severity', told ->> '$.subject'
   try_cast(told ->> '$.figure' AS DOUBLE), try_cast(told ->> '$.limit' AS DOUBLE), told ->> '$.unit'
 FROM (SELECT host, seq, unnest(json_extract(findings, '$[*]')) AS told FROM line WHERE k = 'doc');
 
+INSERT INTO removal
+SELECT host, seq, told ->> '$.kind', told ->> '$.id', try_cast(told ->> '$.removed_at' AS TIMESTAMPTZ),
+  try_cast(told ->> '$.pruned' AS BOOLEAN), try_cast(told ->> '$.claimed_bytes' AS BIGINT)
+FROM (SELECT host, seq, unnest(json_extract(removals, '$[*]')) AS told FROM line WHERE k = 'doc');
+
 INSERT INTO run
 SELECT d.host, d.seq, d.run_id, d.mode, d.tool_version, header.v, header.is_full, d.started_at, d.ended_at, d.status,
   d.policy ->> '$.source', d.policy ->> '$.digest', d.about ->> '$.machine_id', d.about ->> '$.engine.id',

@@ -156,7 +156,7 @@ class Reader:
     def removed(
         self, host: str, kind: str | None = None, limit: int = 50, since: str | int | None = None
     ) -> Table:
-        """What is gone, newest first: between which two runs it went, and what it was judged last.
+        """What is gone, newest first: between which two runs it went, when and by whom as far as events tell.
 
         Args:
             host: whose resources.
@@ -169,8 +169,8 @@ class Reader:
         """
         first = 0 if since is None else self._number(host, since)
         return self.query(
-            "SELECT kind, name, size_bytes, verdict, was_candidate, last_seen_at, missed_at, last_seen_seq,"
-            " missed_seq, back_seq, removed_by, id FROM removed"
+            "SELECT kind, name, size_bytes, verdict, was_candidate, last_seen_at, removed_at, missed_at,"
+            " last_seen_seq, missed_seq, back_seq, removed_by, id FROM removed"
             " WHERE host = ? AND (? IS NULL OR kind = ?) AND missed_seq > ?"
             " ORDER BY missed_seq DESC, size_bytes DESC NULLS LAST, kind, id LIMIT ?",
             [host, kind, kind, first, limit],

@@ -109,6 +109,19 @@ COMMENT ON COLUMN finding.figure IS 'The figure that was measured.';
 COMMENT ON COLUMN finding.limit_figure IS 'The limit it was compared with.';
 COMMENT ON COLUMN finding.unit IS 'bytes, percent or count.';
 
+CREATE TABLE removal (
+  host VARCHAR NOT NULL, seq BIGINT NOT NULL, kind VARCHAR NOT NULL, id VARCHAR, removed_at TIMESTAMPTZ, pruned BOOLEAN,
+  claimed_bytes BIGINT
+);
+COMMENT ON TABLE removal IS 'What the Engine''s events told of removals since the run before, of what an earlier run had shown.';
+COMMENT ON COLUMN removal.host IS 'Name of the host.';
+COMMENT ON COLUMN removal.seq IS 'Number of the run that heard of it.';
+COMMENT ON COLUMN removal.kind IS 'image, container, volume, builder, or build_cache for a prune of the Engine''s build cache.';
+COMMENT ON COLUMN removal.id IS 'Id of what went; NULL for a prune as a whole, told when it was done.';
+COMMENT ON COLUMN removal.removed_at IS 'When the Engine said so.';
+COMMENT ON COLUMN removal.pruned IS 'Whether a prune of its kind ended right after it.';
+COMMENT ON COLUMN removal.claimed_bytes IS 'What a prune says it freed. It is not what the disk gained.';
+
 CREATE TABLE resource (
   host VARCHAR NOT NULL, rkey BIGINT NOT NULL, kind VARCHAR NOT NULL, id VARCHAR NOT NULL, name VARCHAR,
   created_at TIMESTAMPTZ, labels JSON, first_seq BIGINT NOT NULL
@@ -230,16 +243,33 @@ WITH stepped AS (
   WHERE NOT EXISTS (FROM unseen u WHERE u.host = r.host AND u.seq = r.seq AND u.kind = blind.kind AND u.rkey IS NULL)
     AND NOT EXISTS (FROM unseen u WHERE u.host = r.host AND u.seq = r.seq AND u.rkey = blind.rkey)
   GROUP BY blind.host, blind.rkey, blind.seq
+), bounded AS (
+  SELECT g.*, coalesce(sighted.last_seq, g.seq - 1) AS last_seq
+  FROM gone g LEFT JOIN sighted ON sighted.host = g.host AND sighted.rkey = g.rkey AND sighted.seq = g.seq
+), named AS (
+  SELECT b.host, b.rkey, b.seq, max(t.removed_at) AS removed_at, arg_max(t.pruned, t.removed_at) AS pruned
+  FROM bounded b
+  JOIN removal t ON t.host = b.host AND t.kind = b.kind AND t.id = b.id AND t.seq > b.last_seq AND t.seq <= b.seq
+  GROUP BY b.host, b.rkey, b.seq
+), swept AS (
+  SELECT b.host, b.seq, b.last_seq, max(t.removed_at) AS removed_at
+  FROM (SELECT DISTINCT host, seq, last_seq FROM bounded WHERE kind = 'build_cache') b
+  JOIN removal t ON t.host = b.host AND t.kind = 'build_cache' AND t.id IS NULL AND t.seq > b.last_seq AND t.seq <= b.seq
+  GROUP BY b.host, b.seq, b.last_seq
 )
 SELECT g.host, g.kind, g.name, g.size_bytes, g.unique_bytes, g.verdict, g.rule, g.verdict = 'candidate' AS was_candidate,
-  last_run.ended_at AS last_seen_at, gone_run.ended_at AS missed_at, last_run.seq AS last_seen_seq, g.seq AS missed_seq,
-  g.back_seq, CASE WHEN last_run.engine_id <> gone_run.engine_id THEN 'nobody: another Engine answered'
-    ELSE 'somebody else' END AS removed_by, g.id
-FROM gone g
-LEFT JOIN sighted ON sighted.host = g.host AND sighted.rkey = g.rkey AND sighted.seq = g.seq
+  last_run.ended_at AS last_seen_at, coalesce(named.removed_at, swept.removed_at) AS removed_at,
+  gone_run.ended_at AS missed_at, last_run.seq AS last_seen_seq, g.seq AS missed_seq, g.back_seq,
+  CASE WHEN last_run.engine_id <> gone_run.engine_id THEN 'nobody: another Engine answered'
+    WHEN named.pruned OR swept.removed_at IS NOT NULL THEN 'somebody else, by a prune'
+    WHEN named.removed_at IS NOT NULL THEN 'somebody else' ELSE 'unknown' END AS removed_by, g.id
+FROM bounded g
+LEFT JOIN named ON named.host = g.host AND named.rkey = g.rkey AND named.seq = g.seq
+LEFT JOIN swept ON g.kind = 'build_cache' AND NOT contains(g.id, '/') AND swept.host = g.host AND swept.seq = g.seq
+  AND swept.last_seq = g.last_seq
 JOIN run gone_run ON gone_run.host = g.host AND gone_run.seq = g.seq
-JOIN run last_run ON last_run.host = g.host AND last_run.seq = coalesce(sighted.last_seq, g.seq - 1);
-COMMENT ON VIEW removed IS 'What is gone, and the two runs between which it went: the last that saw it, and the one that missed it. This kit removes nothing yet, so it was somebody else.';
+JOIN run last_run ON last_run.host = g.host AND last_run.seq = g.last_seq;
+COMMENT ON VIEW removed IS 'What is gone, and the two runs between which it went: the last that saw it, and the one that missed it. removed_at and removed_by are what the Engine''s events told; this kit removes nothing yet.';
 
 CREATE VIEW resource_life AS
 WITH life AS (

@@ -1,6 +1,6 @@
-"""What the follower of a host saw of the use of its images. Standard library only.
+"""What the follower of a host saw of the Engine's events. Standard library only.
 
-    watch/<host>.json      the times that were followed without a gap, and the latest use by image
+    watch/<host>.json      the times followed without a gap, the latest use by image, and what was removed
 
 It is no part of the ledger: whoever loses it loses coverage, and the verdicts say so.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hygiene_core.errors import EvidenceUnwritable
 from hygiene_core.evidence import files
-from hygiene_core.model.coverage import Followed, Span
+from hygiene_core.model.coverage import Followed, Removal, Span
 
 __all__ = ["alone", "load", "save"]
 
@@ -23,6 +23,10 @@ _VERSION = 1
 _MODE = 0o640
 _MOST_SPANS = 1000
 """Older gaps tell nothing any more: an age is days, and a span ends where the follower or the Engine does."""
+
+
+_MOST_REMOVALS = 4000
+"""The newest: a report takes over what is of use to it."""
 
 
 def load(directory: Path, host: str) -> Followed:
@@ -34,6 +38,7 @@ def load(directory: Path, host: str) -> Followed:
         return Followed(
             spans=tuple(Span(_time(since), _time(until)) for since, until in stored["spans"]),
             uses={str(name): _time(at) for name, at in stored["uses"].items()},
+            removals=tuple(_removal(*told) for told in stored.get("removals", ())),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return Followed()  # unknown use is no permission: without coverage nothing tagged is let go
@@ -46,6 +51,10 @@ def save(directory: Path, host: str, followed: Followed) -> None:
         "host": host,
         "spans": [[_stamp(span.since_at), _stamp(span.until_at)] for span in followed.spans[-_MOST_SPANS:]],
         "uses": {name: _stamp(at) for name, at in sorted(followed.uses.items())},
+        "removals": [
+            [one.kind, one.id, _stamp(one.removed_at), one.claimed_bytes]
+            for one in followed.removals[-_MOST_REMOVALS:]
+        ],
     }
     text = json.dumps(told, indent=0).encode("utf-8", "surrogatepass")
     try:
@@ -66,6 +75,10 @@ def alone(directory: Path, host: str) -> Iterator[None]:
     except files.LockBusy as busy:
         who = f" (process {busy.holder})" if busy.holder else ""
         raise EvidenceUnwritable(f"another process{who} follows {host} already.", next_step=None) from busy
+
+
+def _removal(kind: str, own_id: str | None, at: str, claimed: int | None) -> Removal:
+    return Removal(kind=kind, id=own_id, removed_at=_time(at), claimed_bytes=claimed)
 
 
 def _path(directory: Path, host: str) -> Path:

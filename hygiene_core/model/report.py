@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from hygiene_core.model.coverage import Span
+from hygiene_core.model.coverage import Removal, Span
 from hygiene_core.model.disk import DataRootUse
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.observation import EngineFigure, EngineIdentity, Filesystem, Runner, Section
@@ -144,7 +144,8 @@ class Summary:
 class Report:
     """One run of the report, complete: what the formats render and the ledger keeps.
 
-    `covered` is the time, up to this run, in which the use of images was followed without a gap.
+    `covered` is the time, up to this run, in which the Engine's events were followed without a gap.
+    `removals` are what went since the run before, as far as events tell.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -162,6 +163,7 @@ class Report:
     filesystems: tuple[Filesystem, ...]
     runners: tuple[Runner, ...] = ()
     covered: Span | None = None
+    removals: tuple[Removal, ...] = ()
     data_root_use: DataRootUse | None = None
     tools: tuple[Tool, ...] = ()
     resources: tuple[Judged, ...]

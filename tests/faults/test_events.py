@@ -13,7 +13,7 @@ from hygiene_core.errors import EvidenceUnwritable, Terminated, Unreachable
 from hygiene_core.evidence.store import EvidenceStore
 from hygiene_core.follow import Follower
 from hygiene_core.host.observe import observe
-from hygiene_core.model.coverage import Followed, Span
+from hygiene_core.model.coverage import Followed, Removal, Span
 from hygiene_core.model.host import Host
 from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.policy import Ages, Policy
@@ -64,6 +64,34 @@ def test_what_is_use_and_what_is_none():
     assert seen.sections[SectionName.EVENTS].availability is Availability.COMPLETE
 
 
+def test_what_is_removed_and_by_a_prune():
+    seen = look(
+        ring(
+            event(0, "untag", "image"),
+            event(1, "delete", "image"),
+            event(2, "destroy", "volume"),
+            event(3, "destroy", name="buildx_buildkit_b0"),
+            event(4, "prune", "image", reclaimed="12"),
+            event(5, "prune", "builder", reclaimed="1e3"),
+            event(6, "prune", "network"),
+        )
+    )
+    own_id = "0" * 64
+
+    def gone(kind: str, minute: int, one: str | None, claimed: int | None = None) -> Removal:
+        at = START + timedelta(minutes=minute)
+        return Removal(kind=kind, id=one, removed_at=at, claimed_bytes=claimed)
+
+    assert seen.followed.removals == (
+        gone("image", 1, own_id),
+        gone("volume", 2, own_id),
+        gone("container", 3, own_id),
+        gone("builder", 3, "b0"),
+        gone("image", 4, None, 12),
+        gone("build_cache", 5, None),
+    )
+
+
 def test_an_empty_ring_covers_nothing():
     assert look(plain(b"")).followed == Followed()
 
@@ -77,6 +105,8 @@ def test_an_empty_ring_covers_nothing():
         ring({"Type": "container", "timeNano": -1}),
         ring(event(1, image="")),
         ring({**event(1), "Actor": None}),
+        ring({**event(1, "destroy", "volume"), "Actor": None}),
+        ring({**event(1, "delete", "image"), "Actor": {"ID": 7}}),
         reset,
     ],
 )
@@ -120,8 +150,9 @@ def stage(tmp_path: Path):
 
 
 def test_what_was_followed_is_stored_when_it_is_stopped(stage: Stage):
-    stage.turns(ring(event(0)), ring(event(0), event(9, image="b")))
+    stage.turns(ring(event(0)), ring(event(0), event(7, "destroy", "volume"), event(9, image="b")))
     seen = stage.store.watched("lab")
+    assert seen.removals == (Removal(kind="volume", id="0" * 64, removed_at=START + timedelta(minutes=7)),)
     assert seen.uses == {"app:1": START, "b:latest": START + timedelta(minutes=9)}
     assert len(seen.spans) == 1
     assert seen.spans[0].since_at == START
@@ -166,8 +197,18 @@ def test_an_engine_that_is_not_there_is_no_reason_to_end(tmp_path: Path):
         LocalTransport().follow(ObserveRequest(docker_socket=host.docker_socket))
 
 
+def test_a_file_of_an_earlier_version_has_no_removals(tmp_path: Path):
+    store = EvidenceStore(tmp_path)
+    (tmp_path / "watch").mkdir()
+    (tmp_path / "watch/lab.json").write_text(
+        '{"v": 1, "spans": [], "uses": {"a:1": "2026-05-04T03:00:00+00:00"}}'
+    )
+    assert store.watched("lab") == Followed(uses={"a:1": START})
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"v": 2}', '{"v": 1, "spans": [["x"]], "uses": {}}',
-                                  '{"v": 1, "spans": [], "uses": {"a": "2026-05-04T03:00:00"}}'])  # fmt: skip
+                                  '{"v": 1, "spans": [], "uses": {"a": "2026-05-04T03:00:00"}}',
+                                  '{"v": 1, "spans": [], "uses": {}, "removals": [["image"]]}'])  # fmt: skip
 def test_a_broken_file_is_no_coverage(tmp_path: Path, text: str):
     store = EvidenceStore(tmp_path)
     store.keep_watched("lab", Followed(spans=(Span(START, START),)))

@@ -14,10 +14,11 @@ from hygiene_core.cli.ask import history_growth
 from hygiene_core.cli.words import Shape
 from hygiene_core.evidence.reader import Reader, open_published
 from hygiene_core.evidence.store import EvidenceStore
+from hygiene_core.model.coverage import Removal
 from hygiene_core.model.known import Memory
 from hygiene_core.model.observation import Availability
 from hygiene_core.model.report import HostReference, Report
-from hygiene_core.testing import GIB, MIB, engine, filesystem, image, judged, volume
+from hygiene_core.testing import GIB, MIB, cache_record, engine, filesystem, image, judged, volume
 from tests.unit.evidence_scenes import HOST, remembered, run
 
 HOST_NAMED = SimpleNamespace(name=HOST)
@@ -133,13 +134,50 @@ def test_repositories_grow_by_what_no_other_image_shares(tmp_path: Path) -> None
 
 def test_what_was_removed_by_hand_is_told_as_somebody_elses(tmp_path: Path) -> None:
     kept, lost = judged(volume("kept")), judged(volume("lost"), size_bytes=7 * MIB)
-    with asked(tmp_path, [run(1, kept, lost), run(2, kept, lost), run(3, kept), run(4, kept)]) as reader:
+    third = run(3, kept)
+    removal = Removal(kind="volume", id="lost", removed_at=third.started_at - timedelta(hours=1))
+    third = replace(third, removals=(removal,))
+    with asked(tmp_path, [run(1, kept, lost), run(2, kept, lost), third, run(4, kept)]) as reader:
         table = reader.removed(HOST)
         (row,) = (dict(zip(table.columns, one, strict=True)) for one in table.rows)
         assert reader.removed(HOST, "image").rows == ()
     assert (row["kind"], row["name"], row["size_bytes"]) == ("volume", "lost", 7 * MIB)
     assert (row["last_seen_seq"], row["missed_seq"], row["removed_by"]) == (2, 3, "somebody else")
     assert row["missed_at"] - row["last_seen_at"] == STEP
+    assert row["removed_at"] == removal.removed_at
+
+
+def test_without_an_event_nobody_knows_by_whom(tmp_path: Path) -> None:
+    with carried(tmp_path, [run(1, judged(volume("lost"))), run(2)]) as reader:
+        (row,) = gone(reader)
+    assert (row["removed_by"], row["removed_at"]) == ("unknown", None)
+
+
+def test_a_prune_is_told_of_what_it_named_and_of_the_engines_cache(tmp_path: Path) -> None:
+    lost = judged(volume("lost")), judged(cache_record(id="c")), judged(cache_record(id="b/c", builder="b"))
+    second = run(2)
+    at = second.started_at - timedelta(hours=1)
+    told = (
+        Removal(kind="volume", id="lost", removed_at=at, pruned=True),
+        Removal(kind="build_cache", id=None, removed_at=at, claimed_bytes=7),
+    )
+    with carried(tmp_path, [run(1, *lost), replace(second, removals=told)]) as reader:
+        rows = {row["id"]: (row["removed_by"], row["removed_at"]) for row in gone(reader)}
+        assert reader.query("SELECT sum(claimed_bytes) FROM removal").rows == ((7,),)
+    assert rows == {
+        "lost": ("somebody else, by a prune", at),
+        "c": ("somebody else, by a prune", at),
+        "b/c": ("unknown", None),
+    }
+
+
+def test_a_run_that_could_not_look_may_have_heard_of_it(tmp_path: Path) -> None:
+    blind = run(2, unavailable={"volumes": "the Engine answered 500"})
+    told = Removal(kind="volume", id="lost", removed_at=blind.started_at)
+    reports = [run(1, judged(volume("lost"))), replace(blind, removals=(told,)), run(3)]
+    with carried(tmp_path, reports) as reader:
+        (row,) = gone(reader)
+    assert (row["removed_by"], row["removed_at"]) == ("somebody else", blind.started_at)
 
 
 @pytest.mark.parametrize("at", [3, 6, 9])

@@ -8,6 +8,7 @@ from hygiene_core.model.resource import EMBEDDED_BUILDER, BuildCacheRecord, Buil
 
 __all__ = [
     "STATE_FOLDER",
+    "builder_of_name",
     "embedded_builder",
     "find_builders",
     "node_of_container",
@@ -18,6 +19,12 @@ __all__ = [
 STATE_FOLDER = "/var/lib/buildkit"
 _PREFIX = "buildx_buildkit_"
 _SUFFIX = "_state"
+
+
+def builder_of_name(name: str) -> str | None:
+    """The id of the builder whose container is called so; `None` if it is no builder's."""
+    is_one = name.startswith(_PREFIX) and len(name) > len(_PREFIX)
+    return _id_of(name.removeprefix(_PREFIX)) if is_one else None
 
 
 def node_of_container(container: Container) -> str | None:
