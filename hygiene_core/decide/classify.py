@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from hygiene_core.decide.context import Context
-from hygiene_core.decide.holding import IN_USE_RULES, PROTECTED_RULES, UNKNOWN_RULES
+from hygiene_core.decide.doubting import UNKNOWN_RULES
 from hygiene_core.decide.layers import ImageSizes
+from hygiene_core.decide.protecting import PROTECTED_RULES
 from hygiene_core.decide.relations import Relations
 from hygiene_core.decide.releasing import CANDIDATE_RULES, RETAINED_RULES
 from hygiene_core.decide.remember import resources_of
 from hygiene_core.decide.rule import Rule
+from hygiene_core.decide.using import IN_USE_RULES
 from hygiene_core.model.judgement import Chain, Judged, Reason, Verdict, Weighed
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.resource import BuildCacheRecord, Image, Kind, Resource, Volume

@@ -6,9 +6,19 @@ from datetime import datetime, timedelta
 
 from hygiene_core.decide.cache import UNTOUCHED_TYPES, age_reference
 from hygiene_core.decide.context import Context, stamp
-from hygiene_core.decide.holding import AGED, BUILD_CACHE, BUILDER, CONTAINER, IMAGE, VOLUME, WORKDIR
 from hygiene_core.decide.relations import budget_of
-from hygiene_core.decide.rule import Rule
+from hygiene_core.decide.rule import (
+    AGED,
+    BUILD_CACHE,
+    BUILDER,
+    CONTAINER,
+    IMAGE,
+    KNOWN,
+    RECORDS,
+    VOLUME,
+    WORKDIR,
+    Rule,
+)
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Resource, Volume
 
@@ -189,12 +199,10 @@ def _leaked_state(resource: Volume | Builder, context: Context) -> str | None:
 
 
 _R, _C = Verdict.RETAINED, Verdict.CANDIDATE
-_KNOWN = "known resources"
-_RECORDS = "GET /system/df, or `buildctl du` in the builder"
 
 RETAINED_RULES = (
-    Rule("keep.grace", _R, AGED, "Is it within the grace time?", _KNOWN, _grace),
-    Rule("keep.idle_age", _R, AGED, "Has it been idle for too short a time?", _KNOWN, _idle_age),
+    Rule("keep.grace", _R, AGED, "Is it within the grace time?", KNOWN, _grace),
+    Rule("keep.idle_age", _R, AGED, "Has it been idle for too short a time?", KNOWN, _idle_age),
     Rule("keep.named_volume", _R, VOLUME, "Is it a named volume?", "GET /volumes", _named_volume),
     Rule(
         "keep.volume_elsewhere",
@@ -221,34 +229,34 @@ RETAINED_RULES = (
         _instance,
     ),
     Rule("keep.no_rule", _R, AGED | WORKDIR, "Is there no rule for it?", "hygiene.toml", _no_rule),
-    Rule("cache.shared", _R, BUILD_CACHE, "Is it shared with an image?", _RECORDS, _record_shared),
-    Rule("cache.internal", _R, BUILD_CACHE, "Is it BuildKit's own?", _RECORDS, _record_internal),
+    Rule("cache.shared", _R, BUILD_CACHE, "Is it shared with an image?", RECORDS, _record_shared),
+    Rule("cache.internal", _R, BUILD_CACHE, "Is it BuildKit's own?", RECORDS, _record_internal),
     Rule("cache.no_budget", _R, BUILD_CACHE, "Is there no budget?", "hygiene.toml", _record_no_budget),
-    Rule("cache.young", _R, BUILD_CACHE, "Was it used too lately?", _RECORDS, _record_young),
-    Rule("cache.pinned", _R, BUILD_CACHE, "Does a child keep it?", _RECORDS, _record_pinned),
+    Rule("cache.young", _R, BUILD_CACHE, "Was it used too lately?", RECORDS, _record_young),
+    Rule("cache.pinned", _R, BUILD_CACHE, "Does a child keep it?", RECORDS, _record_pinned),
     Rule(
         "cache.budget_met",
         _R,
         BUILD_CACHE,
         "Is the budget met without it?",
-        _RECORDS,
+        RECORDS,
         _record_within_budget,
     ),
 )
 
 CANDIDATE_RULES = (
-    Rule("release.dangling_image", _C, IMAGE, "Is it untagged and idle?", _KNOWN, _dangling),
+    Rule("release.dangling_image", _C, IMAGE, "Is it untagged and idle?", KNOWN, _dangling),
     Rule("release.tagged_image", _C, IMAGE, "Is it tagged and long unused?", "coverage of use", _tagged),
-    Rule("release.stopped_container", _C, CONTAINER, "Is it stopped for long?", _KNOWN, _stopped),
-    Rule("release.anonymous_volume", _C, VOLUME, "Is it anonymous and idle?", _KNOWN, _anonymous),
+    Rule("release.stopped_container", _C, CONTAINER, "Is it stopped for long?", KNOWN, _stopped),
+    Rule("release.anonymous_volume", _C, VOLUME, "Is it anonymous and idle?", KNOWN, _anonymous),
     Rule(
         "release.leaked_state",
         _C,
         VOLUME | BUILDER,
         "Is it what a vanished builder left?",
-        _KNOWN,
+        KNOWN,
         _leaked_state,
     ),
-    Rule("release.abandoned_builder", _C, BUILDER, "Is it a builder without owner?", _KNOWN, _abandoned),
-    Rule("cache.over_budget", _C, BUILD_CACHE, "Is it over the budget?", _RECORDS, _record_selected),
+    Rule("release.abandoned_builder", _C, BUILDER, "Is it a builder without owner?", KNOWN, _abandoned),
+    Rule("cache.over_budget", _C, BUILD_CACHE, "Is it over the budget?", RECORDS, _record_selected),
 )

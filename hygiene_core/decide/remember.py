@@ -8,9 +8,11 @@ from datetime import datetime
 
 from hygiene_core.decide.context import Context, cache_selections, clock_problem, missing_sections
 from hygiene_core.decide.coverage import last_use, merged, newest_span
-from hygiene_core.decide.holding import incomplete, is_protected, is_used
+from hygiene_core.decide.doubting import incomplete
 from hygiene_core.decide.layers import image_sizes
+from hygiene_core.decide.protecting import is_protected
 from hygiene_core.decide.relations import relate
+from hygiene_core.decide.using import is_used
 from hygiene_core.model.coverage import Followed
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.observation import Observation, would_show

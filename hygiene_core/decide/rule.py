@@ -10,7 +10,38 @@ from hygiene_core.decide.context import Context
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.resource import Kind
 
-__all__ = ["Check", "Rule"]
+__all__ = [
+    "AGED",
+    "BUILDER",
+    "BUILD_CACHE",
+    "CONTAINER",
+    "IMAGE",
+    "KNOWN",
+    "LABELLED",
+    "RECORDS",
+    "VOLUME",
+    "WORKDIR",
+    "Check",
+    "Rule",
+    "listed",
+]
+
+IMAGE = frozenset({Kind.IMAGE})
+CONTAINER = frozenset({Kind.CONTAINER})
+VOLUME = frozenset({Kind.VOLUME})
+BUILD_CACHE = frozenset({Kind.BUILD_CACHE})
+BUILDER = frozenset({Kind.BUILDER})
+WORKDIR = frozenset({Kind.RUNNER_WORKDIR})
+LABELLED = IMAGE | CONTAINER | VOLUME
+AGED = LABELLED | BUILDER
+"""The kinds whose age is counted by our own evidence."""
+
+KNOWN = "known resources"
+"""Where the facts of earlier observations are read."""
+RECORDS = "GET /system/df, or `buildctl du` in the builder"
+"""Where the records of a build cache are read."""
+
+_SHOWN = 3
 
 Check: TypeAlias = Callable[[Any, Context], str | None]
 """Looks at one resource of the rule's kinds: the fact that makes the rule speak, or `None`."""
@@ -35,3 +66,9 @@ class Rule:
     asks: str
     source: str
     check: Check
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """A few names, and how many more there are."""
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 
 from hygiene_core.decide.accounting import account
 from hygiene_core.decide.context import Context
-from hygiene_core.decide.holding import is_protected, is_used
 from hygiene_core.decide.layers import ImageSizes
+from hygiene_core.decide.protecting import is_protected
 from hygiene_core.decide.relations import (
     ACTIVE_STATES,
     Relations,
@@ -15,6 +15,7 @@ from hygiene_core.decide.relations import (
     builder_names,
     image_names,
 )
+from hygiene_core.decide.using import is_used
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem, Observation, SectionName
 from hygiene_core.model.policy import Policy, first_match, is_glob
