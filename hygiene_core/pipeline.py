@@ -51,6 +51,7 @@ _WITH_RESOURCES = (
     SectionName.BUILDERS,
     SectionName.BUILDER_CACHE,
     SectionName.RUNNERS,
+    SectionName.RUN_CACHES,
 )
 
 
@@ -168,8 +169,12 @@ def _observe(run: Run, tools: Tools) -> Run:
         docker_socket=host.docker_socket,
         data_root=host.data_root,
         state_directory=str(tools.store.directory) if tools.store else None,
-        roots={f"runner_root:{root.name}": root.path for root in host.policy.runner_roots},
+        roots={
+            **{f"runner_root:{root.name}": root.path for root in host.policy.runner_roots},
+            **{f"run_cache:{cache.name}": cache.path for cache in host.policy.run_caches},
+        },
         runner_roots={root.name: root.path for root in host.policy.runner_roots},
+        run_caches={one.name: (one.path, one.prefix) for one in host.policy.run_caches},
         homes=host.policy.homes,
         deadlines=host.deadlines,
         known_layers={

@@ -44,6 +44,7 @@ from hygiene_core.model.resource import (
     Image,
     Kind,
     Resource,
+    RunCache,
     RunnerWorkdir,
     Volume,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "judged",
     "observation",
     "report",
+    "run_cache",
     "runner",
     "section",
     "volume",
@@ -75,7 +77,9 @@ GIB = 2**30
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 """The moment that every built object agrees on."""
 
-_WHERE_ASKED = frozenset({SectionName.RUNNERS, SectionName.INSTANCES, SectionName.DATA_ROOT})
+_WHERE_ASKED = frozenset(
+    {SectionName.RUNNERS, SectionName.RUN_CACHES, SectionName.INSTANCES, SectionName.DATA_ROOT}
+)
 _CLASSES = {
     Kind.IMAGE: SectionName.IMAGES,
     Kind.CONTAINER: SectionName.CONTAINERS,
@@ -210,6 +214,21 @@ def workdir(name: str = "lane-1/_work/odoo-docker", **fields: Any) -> RunnerWork
     return RunnerWorkdir(**made | fields)
 
 
+def run_cache(name: str = "builds/run-7001", **fields: Any) -> RunCache:
+    """What run 7001 left in the place `builds`, last changed two days ago."""
+    made: dict[str, Any] = {
+        "id": name,
+        "cache": name.partition("/")[0],
+        "run": name.rpartition("run-")[2],
+        "path": f"/srv/{name}",
+        "size_bytes": 3 * MIB,
+        "apparent_bytes": 3 * MIB - 5,
+        "entries": 12,
+        "changed_at": NOW - timedelta(days=2),
+    }
+    return RunCache(**made | fields)
+
+
 def engine(**fields: Any) -> EngineIdentity:
     """A Docker Engine 26.1 with a proven data root."""
     made: dict[str, Any] = {
@@ -294,10 +313,13 @@ def observation(
         "builders": of(Builder),
         "runners": of(Runner),
         "runner_workdirs": of(RunnerWorkdir),
+        "run_caches": of(RunCache),
         "sections": _sections(partial or {}, unavailable or {}),
     }
     if made["runners"] or made["runner_workdirs"]:
         made["sections"].setdefault(SectionName.RUNNERS, section(SectionName.RUNNERS))
+    if made["run_caches"]:
+        made["sections"].setdefault(SectionName.RUN_CACHES, section(SectionName.RUN_CACHES))
     return Observation(**made | fields)
 
 

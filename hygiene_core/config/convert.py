@@ -18,7 +18,7 @@ from hygiene_core.config.schema import PROBLEM, AgesTable, BudgetTable, File, Ho
 from hygiene_core.config.toml import Location
 from hygiene_core.config.units import format_duration, what
 from hygiene_core.model.host import Host
-from hygiene_core.model.policy import Ages, Budget, Limits, Policy, Protect, RunnerRoot
+from hygiene_core.model.policy import Ages, Budget, Limits, Policy, Protect, RunCacheRoot, RunnerRoot
 from hygiene_core.model.request import Deadlines
 
 __all__ = ["host", "problems_of", "validated", "warnings"]
@@ -82,12 +82,15 @@ def problems_of(made: File) -> Iterator[Problem]:
         for builder in table.budgets:
             if said := rules.builder_problem(builder):
                 yield Problem(("hosts", name, "budgets", builder), said)
-        seen: set[str] = set()
-        for position, root in enumerate(table.runner_roots):
-            if root.name in seen:
-                at: Location = ("hosts", name, "runner_roots", position, "name")
-                yield Problem(at, f'"{root.name}" stands twice; every root has a name of its own')
-            seen.add(root.name)
+        yield from _twice(("hosts", name, "runner_roots"), [root.name for root in table.runner_roots], "root")
+        yield from _twice(("hosts", name, "run_caches"), [cache.name for cache in table.run_caches], "cache")
+
+
+def _twice(at: Location, names: list[str], what_has_it: str) -> Iterator[Problem]:
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            said = f'"{name}" stands twice; every {what_has_it} has a name of its own'
+            yield Problem((*at, position, "name"), said)
 
 
 def warnings(made: File) -> Iterator[Problem]:
@@ -152,6 +155,9 @@ def host(name: str, table: HostTable, source: str) -> Host:
         ages=Ages(**dict(ages)),
         budgets={builder: _budget(budget) for builder, budget in table.budgets.items()},
         runner_roots=tuple(RunnerRoot(name=root.name, path=root.path) for root in table.runner_roots),
+        run_caches=tuple(
+            RunCacheRoot(name=cache.name, path=cache.path, prefix=cache.prefix) for cache in table.run_caches
+        ),
         homes=tuple(dict.fromkeys(table.homes)),
         minimums={tool: least for tool, least in table.minimums if least is not None},
     )

@@ -194,6 +194,7 @@ def _directory_problem(directory: str, configuration: Configuration) -> str | No
         cleaned = [
             ("the data root", host.data_root or _DEFAULT_DATA_ROOT),
             *((f"the runner root {root.name}", root.path) for root in host.policy.runner_roots),
+            *((f"the run cache {cache.name}", cache.path) for cache in host.policy.run_caches),
         ]
         for what, path in cleaned:
             # Followed, because a link into the data root would be cleaned just the same.

@@ -58,6 +58,11 @@ grace = "168h"
 # name = "lane-1"
 # path = "/path/of/the/runner"
 
+# [[hosts.{table}.run_caches]]
+# name = "builds"
+# path = "/path/of/the/cache"
+# prefix = "run-"
+
 # Where evidence is kept, if not in the usual place.
 # [evidence]
 # directory = "/var/lib/hygiene"

@@ -15,6 +15,7 @@ from hygiene_core.model.resource import EMBEDDED_BUILDER
 
 __all__ = [
     "NAME_PATTERN",
+    "PREFIX_PATTERN",
     "budget_problem",
     "builder_problem",
     "builder_warning",
@@ -26,6 +27,7 @@ __all__ = [
     "parse_glob",
     "parse_label",
     "parse_name",
+    "parse_prefix",
     "parse_socket",
     "parse_transport",
 ]
@@ -82,6 +84,16 @@ def parse_name(value: object) -> str:
     if problem := name_problem(name):
         raise UnitProblem(problem)
     return name
+
+
+PREFIX_PATTERN = r"^[A-Za-z0-9._-]{0,64}$"
+
+
+def parse_prefix(value: object) -> str:
+    """The beginning of a directory's name; it may be empty."""
+    if isinstance(value, str) and re.fullmatch(PREFIX_PATTERN.removesuffix("$"), value) is None:
+        raise UnitProblem(f"{shown(value)} is no prefix; write up to 64 of A-Z a-z 0-9 . _ -")
+    return _string(value, "run-") if value != "" else ""
 
 
 def parse_glob(value: object) -> str:

@@ -70,6 +70,7 @@ Socket = Annotated[str, _reads(rules.parse_socket), _text(r"^unix:///.", "unix:/
 Directory = Annotated[str, _reads(rules.parse_directory), _text(r"^/.")]
 Transport = Annotated[str, _reads(rules.parse_transport), WithJsonSchema({"const": "local"})]
 Version = Annotated[str, _reads(rules.parse_version), _text(rules.VERSION_PATTERN, "26.1", "0.12.0")]
+Prefix = Annotated[str, _reads(rules.parse_prefix), _text(rules.PREFIX_PATTERN, "run-")]
 RootName = Annotated[str, _reads(rules.parse_name), _text(rules.NAME_PATTERN, "lane-1")]
 
 
@@ -145,6 +146,18 @@ class RunnerRootTable(_Table):
     path: Directory = Field(examples=["/srv/runners/lane-1"], description="Where the runner is installed.")
 
 
+class RunCacheTable(_Table):
+    """A place where CI runs leave one directory each, called by a prefix and the id of the run."""
+
+    name: RootName = Field(examples=["odoo-build"], description="What reports call it.")
+    path: Directory = Field(examples=["/var/cache/ci/odoo-build"], description="Where the directories are.")
+    prefix: Prefix = Field(
+        "",
+        examples=["run-"],
+        description="What stands before the id of the run, a number with or without `-` and the attempt.",
+    )
+
+
 class DeadlinesTable(_Table):
     """The longest that each probe may take, from its first byte to its last; at most an hour."""
 
@@ -154,6 +167,7 @@ class DeadlinesTable(_Table):
     volumes: Deadline = _span("120s", "The volumes; the Engine walks their files.")
     build_cache: Deadline = _span("60s", "The records of the build cache.")
     runners: Deadline = _span("120s", "The directories of the runners; every file is looked at.")
+    run_caches: Deadline = _span("120s", "The run caches; every file is looked at.")
     builder_cache: Deadline = _span("60s", "The records of the container builders, all at once.")
     data_root: Deadline = _span("120s", "Logs and other files of the data root, and deleted files.")
 
@@ -188,6 +202,9 @@ class HostTable(_Table):
     )
     runner_roots: list[RunnerRootTable] = Field(
         default_factory=list, description="The runners of this host, one `[[...]]` table each."
+    )
+    run_caches: list[RunCacheTable] = Field(
+        default_factory=list, description="The run caches of this host, one `[[...]]` table each."
     )
     minimums: MinimumsTable = Field(default_factory=MinimumsTable)
     homes: list[Directory] = Field(

@@ -28,18 +28,23 @@ def account(observation: Observation, classes: dict[str, ClassSummary]) -> Accou
     disk = next((fs for fs in observation.filesystems if fs.role == "data_root"), None)
     if use is None or disk is None:
         return Accounting()
-    here = {
-        fs.role.removeprefix("runner_root:") for fs in observation.filesystems if fs.device == disk.device
-    }
-    sizes = [one.size_bytes for one in observation.runner_workdirs if one.runner in here]
+    here = {fs.role for fs in observation.filesystems if fs.device == disk.device}
+    sizes = [one.size_bytes for one in observation.runner_workdirs if f"runner_root:{one.runner}" in here]
+    caches = [one.size_bytes for one in observation.run_caches if f"run_cache:{one.cache}" in here]
     terms: dict[str, int | None] = {name: one.size_bytes for name, one in classes.items()}
     terms |= {
         "container_logs": sum(log.size_bytes for log in use.logs),
         "engine_files": sum(use.folders.values()),
         "deleted_open_files": use.deleted_bytes,
         "journal": (use.journal_bytes or 0) if use.journal_is_here else 0,
-        "runner_directories": None if None in sizes else sum(size or 0 for size in sizes),
+        "runner_directories": _total(sizes),
+        "run_caches": _total(caches),
     }
     known = [term for term in terms.values() if term is not None]
     whole = len(known) == len(terms)
     return Accounting(terms=terms, unaccounted_bytes=max(0, disk.used_bytes - sum(known)) if whole else None)
+
+
+def _total(sizes: list[int | None]) -> int | None:
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None

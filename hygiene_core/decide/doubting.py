@@ -12,6 +12,7 @@ from hygiene_core.decide.rule import (
     CONTAINER,
     IMAGE,
     RECORDS,
+    RUN_CACHE,
     WORKDIR,
     Rule,
     listed,
@@ -40,6 +41,7 @@ _NEEDED_SECTIONS: dict[Kind, tuple[SectionName, ...]] = {
     Kind.BUILD_CACHE: (SectionName.BUILD_CACHE,),
     Kind.BUILDER: (SectionName.CONTAINERS, SectionName.VOLUMES, SectionName.BUILDERS),
     Kind.RUNNER_WORKDIR: (SectionName.RUNNERS,),
+    Kind.RUN_CACHE: (SectionName.RUN_CACHES,),
 }
 
 
@@ -132,7 +134,7 @@ UNKNOWN_RULES = (
     Rule(
         "unknown.section",
         Verdict.UNKNOWN,
-        AGED | BUILD_CACHE | WORKDIR,
+        AGED | BUILD_CACHE | WORKDIR | RUN_CACHE,
         "Is the evidence to judge it missing?",
         "sections of the observation",
         incomplete,
@@ -140,7 +142,7 @@ UNKNOWN_RULES = (
     Rule(
         "unknown.clock",
         Verdict.UNKNOWN,
-        AGED | BUILD_CACHE | WORKDIR,
+        AGED | BUILD_CACHE | WORKDIR | RUN_CACHE,
         "Is the clock in doubt?",
         "ledger",
         _clock,

@@ -17,6 +17,7 @@ from hygiene_core.model.resource import (
     Container,
     Image,
     Resource,
+    RunCache,
     RunnerWorkdir,
     Volume,
 )
@@ -47,6 +48,7 @@ def observation_of(report: Report) -> Observation:
         builders=of(Builder),
         runners=report.runners,
         runner_workdirs=of(RunnerWorkdir),
+        run_caches=of(RunCache),
         data_root_use=report.data_root_use,
         tools=tuple(tool for tool in report.tools if tool.path is not None),
         engine_figures={

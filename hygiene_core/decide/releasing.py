@@ -15,6 +15,7 @@ from hygiene_core.decide.rule import (
     IMAGE,
     KNOWN,
     RECORDS,
+    RUN_CACHE,
     VOLUME,
     WORKDIR,
     Rule,
@@ -228,7 +229,9 @@ RETAINED_RULES = (
         "buildx instance files of the configured homes",
         _instance,
     ),
-    Rule("keep.no_rule", _R, AGED | WORKDIR, "Is there no rule for it?", "hygiene.toml", _no_rule),
+    Rule(
+        "keep.no_rule", _R, AGED | WORKDIR | RUN_CACHE, "Is there no rule for it?", "hygiene.toml", _no_rule
+    ),
     Rule("cache.shared", _R, BUILD_CACHE, "Is it shared with an image?", RECORDS, _record_shared),
     Rule("cache.internal", _R, BUILD_CACHE, "Is it BuildKit's own?", RECORDS, _record_internal),
     Rule("cache.no_budget", _R, BUILD_CACHE, "Is there no budget?", "hygiene.toml", _record_no_budget),

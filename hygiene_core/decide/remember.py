@@ -30,6 +30,7 @@ def resources_of(observation: Observation) -> Iterable[Resource]:
     yield from observation.build_cache
     yield from observation.builders
     yield from observation.runner_workdirs
+    yield from observation.run_caches
 
 
 def gather(

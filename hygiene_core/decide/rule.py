@@ -19,6 +19,7 @@ __all__ = [
     "KNOWN",
     "LABELLED",
     "RECORDS",
+    "RUN_CACHE",
     "VOLUME",
     "WORKDIR",
     "Check",
@@ -32,6 +33,7 @@ VOLUME = frozenset({Kind.VOLUME})
 BUILD_CACHE = frozenset({Kind.BUILD_CACHE})
 BUILDER = frozenset({Kind.BUILDER})
 WORKDIR = frozenset({Kind.RUNNER_WORKDIR})
+RUN_CACHE = frozenset({Kind.RUN_CACHE})
 LABELLED = IMAGE | CONTAINER | VOLUME
 AGED = LABELLED | BUILDER
 """The kinds whose age is counted by our own evidence."""

@@ -15,6 +15,7 @@ from hygiene_core.decide.relations import (
     builder_names,
     image_names,
 )
+from hygiene_core.decide.run_caches import run_caches
 from hygiene_core.decide.using import is_used
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem, Observation, SectionName
@@ -54,6 +55,7 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
         warm_builders=_warm_builders(observation, context.policy),
         warm_images=_warm_images(observation, context.policy),
         classes=classes,
+        run_caches=run_caches(observation, context.policy, context.now),
         accounted=accounting.terms,
         unaccounted_bytes=accounting.unaccounted_bytes,
     )

@@ -7,25 +7,37 @@ WITH looked AS (
   SELECT r.seq, r.ended_at AS seen, r.engine_id
   FROM run r, (SELECT arg_max(ended_at, seq) AS until FROM run WHERE host = of_host) newest
   WHERE r.host = of_host AND r.ended_at >= newest.until - to_days(of_days::INTEGER) AND r.ended_at <= newest.until
-), stepped AS (
-  SELECT regexp_replace(coalesce(latest.name, res.name), '(:[^/:@]*)?(@.*)?$', '') AS repository, c.seq,
-    if(c.op = 0, 0, coalesce(c.unique_bytes, 0)) AS bytes, (c.op <> 0)::INTEGER AS images,
-    (c.op <> 0 AND c.unique_bytes IS NULL)::INTEGER AS unsized, c.rkey
+), grouped AS (
+  SELECT c.rkey, c.seq, c.op, CASE res.kind WHEN 'image' THEN 'repository' WHEN 'run_cache' THEN 'run_cache'
+      ELSE 'directory' END AS what,
+    CASE res.kind WHEN 'image' THEN regexp_replace(coalesce(latest.name, res.name), '(:[^/:@]*)?(@.*)?$', '')
+      WHEN 'run_cache' THEN split_part(res.id, '/', 1) ELSE res.id END AS name,
+    if(res.kind = 'image', c.unique_bytes, c.size_bytes) AS bytes
   FROM resource_change c
   JOIN resource res ON res.host = c.host AND res.rkey = c.rkey
   LEFT JOIN latest ON latest.host = c.host AND latest.rkey = c.rkey
-  WHERE c.host = of_host AND res.kind = 'image' AND coalesce(latest.name, res.name) <> res.id
+  WHERE c.host = of_host AND (res.kind IN ('run_cache', 'runner_workdir')
+    OR res.kind = 'image' AND coalesce(latest.name, res.name) <> res.id)
+), stepped AS (
+  SELECT what, name, rkey, seq, if(op = 0, 0, coalesce(bytes, 0)) AS bytes, (op <> 0)::INTEGER AS parts,
+    (op <> 0 AND bytes IS NULL)::INTEGER AS unsized
+  FROM grouped
 ), moved AS (
-  SELECT repository, seq, bytes - coalesce(lag(bytes) OVER life, 0) AS bytes,
-    images - coalesce(lag(images) OVER life, 0) AS images, unsized - coalesce(lag(unsized) OVER life, 0) AS unsized
-  FROM stepped WINDOW life AS (PARTITION BY repository, rkey ORDER BY seq)
+  SELECT what, name, seq, bytes - coalesce(lag(bytes) OVER life, 0) AS bytes,
+    parts - coalesce(lag(parts) OVER life, 0) AS parts, unsized - coalesce(lag(unsized) OVER life, 0) AS unsized
+  FROM stepped WINDOW life AS (PARTITION BY what, name, rkey ORDER BY seq)
 ), rolled AS (
-  SELECT repository, seq, sum(sum(bytes)) OVER so_far AS bytes, sum(sum(images)) OVER so_far AS images,
+  SELECT what, name, seq, sum(sum(bytes)) OVER so_far AS bytes, sum(sum(parts)) OVER so_far AS parts,
     sum(sum(unsized)) OVER so_far AS unsized
-  FROM moved GROUP BY repository, seq WINDOW so_far AS (PARTITION BY repository ORDER BY seq)
+  FROM moved GROUP BY what, name, seq WINDOW so_far AS (PARTITION BY what, name ORDER BY seq)
 ), biggest AS (
-  SELECT repository FROM rolled GROUP BY repository HAVING arg_max(images, seq) > 0
-  ORDER BY arg_max(bytes, seq) DESC, repository LIMIT 20
+  SELECT what, name FROM rolled GROUP BY what, name HAVING arg_max(parts, seq) > 0
+  QUALIFY row_number() OVER (PARTITION BY what ORDER BY arg_max(bytes, seq) DESC, name) <= 20
+), whole_lists AS (
+  SELECT l.*, told.what FROM looked l
+  JOIN section s ON s.host = of_host AND s.seq = l.seq AND s.availability = 'complete'
+  JOIN (VALUES ('images', 'repository'), ('run_caches', 'run_cache'), ('runners', 'directory')) told(section, what)
+    ON told.section = s.name
 ), whole AS (
   SELECT l.*, c.class, c.size_bytes FROM looked l
   JOIN class_total c ON c.host = of_host AND c.seq = l.seq AND c.availability = 'complete'
@@ -40,9 +52,10 @@ WITH looked AS (
   SELECT 'inodes', f.role, l.seq, l.seen, f.used_inodes, f.free_inodes, f.total_inodes, f.path
   FROM looked l JOIN filesystem f ON f.host = of_host AND f.seq = l.seq
   UNION ALL
-  SELECT 'repository', b.repository, w.seq, w.seen, coalesce(rolled.bytes, 0)::BIGINT, NULL, NULL, w.engine_id
-  FROM (SELECT * FROM whole WHERE class = 'images') w CROSS JOIN biggest b
-  ASOF LEFT JOIN rolled ON rolled.repository = b.repository AND w.seq >= rolled.seq
+  SELECT b.what, b.name, w.seq, w.seen, coalesce(rolled.bytes, 0)::BIGINT, NULL, NULL,
+    CASE WHEN b.what = 'repository' THEN w.engine_id END
+  FROM (FROM whole_lists) w JOIN biggest b ON b.what = w.what
+  ASOF LEFT JOIN rolled ON rolled.what = b.what AND rolled.name = b.name AND w.seq >= rolled.seq
   WHERE coalesce(rolled.unsized, 0) = 0
 ), counted AS (
   SELECT *, row_number() OVER newest_first AS nth, count(*) OVER (PARTITION BY what, name) AS runs
@@ -91,5 +104,5 @@ SELECT what, name, runs, CASE WHEN what <> 'inodes' THEN amount END AS now_bytes
   CASE WHEN a_day IS NULL THEN 'history is too short'
     WHEN cleaned_seq IS NOT NULL THEN 'without the clean-up before run ' || cleaned_seq ELSE '' END AS note
 FROM told
-ORDER BY list_position(['filesystem', 'inodes', 'class', 'repository'], what), a_day DESC NULLS LAST, name;
-COMMENT ON MACRO TABLE growth IS 'growth(host, days): how fast filesystems, inodes, classes and the twenty largest repositories grow, when a filesystem is full, and how far off the last forecast was.';
+ORDER BY list_position(['filesystem', 'inodes', 'class', 'repository', 'run_cache', 'directory'], what), a_day DESC NULLS LAST, name;
+COMMENT ON MACRO TABLE growth IS 'growth(host, days): how fast filesystems, inodes, classes, run caches, and the twenty largest repositories and runner directories grow, when a filesystem is full, and how far off the last forecast was.';

@@ -18,7 +18,16 @@ from typing import Any
 from hygiene_core.clock import utc_now
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
-from hygiene_core.host.probes import buildkit, data_root, filesystems, identity, instances, runners, toolchain
+from hygiene_core.host.probes import (
+    buildkit,
+    data_root,
+    filesystems,
+    identity,
+    instances,
+    run_caches,
+    runners,
+    toolchain,
+)
 from hygiene_core.host.probes.build_cache import read_build_cache
 from hygiene_core.host.probes.builders import embedded_builder, find_builders, node_of_id
 from hygiene_core.host.probes.containers import read_containers
@@ -77,6 +86,7 @@ class _Pass:
             (SectionName.VOLUMES, limits.volumes),
             (SectionName.BUILD_CACHE, limits.build_cache),
             (SectionName.RUNNERS, limits.runners),
+            (SectionName.RUN_CACHES, limits.run_caches),
             (SectionName.BUILDER_CACHE, limits.builder_cache),
             (SectionName.INSTANCES, limits.engine),
             (SectionName.TOOLCHAIN, limits.engine),
@@ -89,6 +99,8 @@ class _Pass:
             self._start_engine()
             if self.request.runner_roots:
                 self._start_runners()
+            if self.request.run_caches:
+                self._start_run_caches()
             self._start_toolchain()
             if self.request.homes:
                 self._start_instances()
@@ -124,6 +136,19 @@ class _Pass:
             return Outcome(replace(section, rows_missing=not seen.whole), seen)
 
         self.sections.start(SectionName.RUNNERS, self._deadlines[SectionName.RUNNERS], work)
+
+    def _start_run_caches(self) -> None:
+        places, deadline = self.request.run_caches, self._deadlines[SectionName.RUN_CACHES]
+
+        def work() -> Outcome:
+            began = utc_now()
+            seen = run_caches.read_run_caches(places, deadline)
+            section = local_section(
+                SectionName.RUN_CACHES, run_caches.SOURCE, began, seen.problems, any_seen=bool(seen.rows)
+            )
+            return Outcome(replace(section, rows_missing=not seen.whole), seen)
+
+        self.sections.start(SectionName.RUN_CACHES, deadline, work)
 
     def _start_instances(self) -> None:
         homes = self.request.homes
@@ -360,6 +385,7 @@ class _Pass:
 
         told = readings.get(SectionName.BUILDER_CACHE)
         runner = readings.get(SectionName.RUNNERS, runners.RunnersReading())
+        caches = readings.get(SectionName.RUN_CACHES, run_caches.RunCachesReading())
         return Observation(
             started_at=started_at,
             ended_at=utc_now(),
@@ -373,6 +399,7 @@ class _Pass:
             builders=rows(SectionName.BUILDERS),
             runners=runner.runners,
             runner_workdirs=runner.workdirs,
+            run_caches=caches.rows,
             tools=readings.get(SectionName.TOOLCHAIN, ()),
             data_root_use=readings.get(SectionName.DATA_ROOT),
             followed=readings[SectionName.EVENTS].value if SectionName.EVENTS in readings else Followed(),

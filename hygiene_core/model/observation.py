@@ -19,6 +19,7 @@ from hygiene_core.model.resource import (
     Container,
     Image,
     Kind,
+    RunCache,
     RunnerWorkdir,
     Volume,
 )
@@ -69,6 +70,7 @@ class SectionName(StrEnum):
     DATA_ROOT = "data_root"
     TOOLCHAIN = "toolchain"
     RUNNERS = "runners"
+    RUN_CACHES = "run_caches"
 
 
 SECTION_OF_KIND: dict[Kind, SectionName] = {
@@ -78,6 +80,7 @@ SECTION_OF_KIND: dict[Kind, SectionName] = {
     Kind.BUILD_CACHE: SectionName.BUILD_CACHE,
     Kind.BUILDER: SectionName.BUILDERS,
     Kind.RUNNER_WORKDIR: SectionName.RUNNERS,
+    Kind.RUN_CACHE: SectionName.RUN_CACHES,
 }
 """The section that has to be complete before an absent resource of a kind is gone, not unseen.
 
@@ -140,7 +143,9 @@ class EngineIdentity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filesystem:
-    """One filesystem as statvfs(3) tells it, for each role it has (`data_root`, `state`, `runner_root:NAME`).
+    """One filesystem as statvfs(3) tells it, for each role it has.
+
+    A role is `data_root`, `state`, `runner_root:NAME` or `run_cache:NAME`.
 
     `free_bytes` is what an ordinary user may still write (f_bavail); `used_bytes` is total minus f_bfree.
     Inode figures are `None` where the filesystem does not count them.
@@ -211,6 +216,7 @@ class Observation:
     builders: tuple[Builder, ...] = ()
     runners: tuple[Runner, ...] = ()
     runner_workdirs: tuple[RunnerWorkdir, ...] = ()
+    run_caches: tuple[RunCache, ...] = ()
     tools: tuple[Tool, ...] = ()
     data_root_use: DataRootUse | None = None
     followed: Followed = field(default_factory=Followed)

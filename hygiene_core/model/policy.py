@@ -12,7 +12,17 @@ from datetime import timedelta
 from fnmatch import translate
 from functools import lru_cache
 
-__all__ = ["Ages", "Budget", "Limits", "Policy", "Protect", "RunnerRoot", "first_match", "is_glob"]
+__all__ = [
+    "Ages",
+    "Budget",
+    "Limits",
+    "Policy",
+    "Protect",
+    "RunCacheRoot",
+    "RunnerRoot",
+    "first_match",
+    "is_glob",
+]
 
 _GLOB_CHARACTERS = frozenset("*?[")
 
@@ -95,6 +105,15 @@ class RunnerRoot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunCacheRoot:
+    """A directory in which CI runs leave one directory each, called `prefix` and the id of the run."""
+
+    name: str
+    path: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One host's policy.
 
@@ -110,5 +129,6 @@ class Policy:
     ages: Ages
     budgets: dict[str, Budget] = field(default_factory=dict)
     runner_roots: tuple[RunnerRoot, ...] = ()
+    run_caches: tuple[RunCacheRoot, ...] = ()
     homes: tuple[str, ...] = ()
     minimums: dict[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from hygiene_core.model.coverage import Removal, Span
@@ -14,11 +14,13 @@ from hygiene_core.model.toolchain import Tool
 
 __all__ = [
     "SCHEMA_VERSION",
+    "AgeBucket",
     "ClassSummary",
     "Finding",
     "HostReference",
     "PolicyReference",
     "Report",
+    "RunCacheSummary",
     "Severity",
     "Status",
     "Summary",
@@ -121,6 +123,33 @@ class WarmImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgeBucket:
+    """The run caches whose newest change lies so far back. `under` is the upper end, `None` for no end."""
+
+    over: timedelta
+    under: timedelta | None
+    count: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCacheSummary:
+    """One configured place of run caches. `whole` is false where its figures are lower bounds.
+
+    Each directory is in one of the `ages`, youngest first; those without a known change are in none.
+    """
+
+    name: str
+    path: str
+    count: int
+    size_bytes: int
+    apparent_bytes: int
+    oldest_at: datetime | None
+    whole: bool
+    ages: tuple[AgeBucket, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """The figures of a run. Bytes; `None` is "not known".
 
@@ -136,6 +165,7 @@ class Summary:
     warm_builders: tuple[WarmBuilder, ...] = ()
     warm_images: tuple[WarmImage, ...] = ()
     classes: dict[str, ClassSummary] = field(default_factory=dict)
+    run_caches: tuple[RunCacheSummary, ...] = ()
     accounted: dict[str, int | None] = field(default_factory=dict)
     unaccounted_bytes: int | None = None
 

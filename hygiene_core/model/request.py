@@ -18,6 +18,7 @@ class Deadlines:
     volumes: timedelta = timedelta(seconds=120)
     build_cache: timedelta = timedelta(seconds=60)
     runners: timedelta = timedelta(seconds=120)
+    run_caches: timedelta = timedelta(seconds=120)
     builder_cache: timedelta = timedelta(seconds=60)
     data_root: timedelta = timedelta(seconds=120)
 
@@ -28,9 +29,10 @@ class ObserveRequest:
 
     `docker_socket` is a filesystem path. `data_root` maps the Engine's data root into this process's view,
     `None` to use the path that the Engine names. `state_directory` and `roots` (role to path) are measured
-    as filesystems. `runner_roots` (name to path) are where runners are installed. `homes`
-    are the directories whose buildx instance files tell which builders somebody still knows. `known_layers`
-    holds the layers of images inspected earlier, by image id.
+    as filesystems. `runner_roots` (name to path) are where runners are installed, `run_caches` (name to path
+    and prefix) where CI runs leave a directory each. `homes` are the directories whose buildx instance files
+    tell which builders somebody still knows. `known_layers` holds the layers of images inspected earlier, by
+    image id.
     """
 
     docker_socket: str
@@ -38,6 +40,7 @@ class ObserveRequest:
     state_directory: str | None = None
     roots: dict[str, str] = field(default_factory=dict)
     runner_roots: dict[str, str] = field(default_factory=dict)
+    run_caches: dict[str, tuple[str, str]] = field(default_factory=dict)
     homes: tuple[str, ...] = ()
     deadlines: Deadlines = field(default_factory=Deadlines)
     known_layers: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -23,6 +23,7 @@ __all__ = [
     "Labels",
     "Mount",
     "Resource",
+    "RunCache",
     "RunnerWorkdir",
     "Volume",
 ]
@@ -275,4 +276,33 @@ class RunnerWorkdir:
         return (self.id,)
 
 
-Resource: TypeAlias = Image | Container | Volume | BuildCacheRecord | Builder | RunnerWorkdir
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCache:
+    """What one CI run left in a cache directory: a directory named by a prefix and the id of the run.
+
+    `id` is `<cache>/<directory>`. The figures are those of `RunnerWorkdir`.
+    """
+
+    kind: Literal[Kind.RUN_CACHE] = Kind.RUN_CACHE
+    id: str
+    cache: str
+    run: str
+    path: str
+    size_bytes: int | None = None
+    apparent_bytes: int | None = None
+    entries: int | None = None
+    changed_at: datetime | None = None
+    whole: bool = True
+
+    @property
+    def name(self) -> str:
+        """What it is called, which is also its id."""
+        return self.id
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The one name it has."""
+        return (self.id,)
+
+
+Resource: TypeAlias = Image | Container | Volume | BuildCacheRecord | Builder | RunnerWorkdir | RunCache

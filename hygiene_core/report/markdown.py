@@ -32,6 +32,7 @@ from hygiene_core.report.figures import (
     warm,
     words,
 )
+from hygiene_core.report.run_caches import run_cache_rows
 from hygiene_core.report.runners import runner_rows, workdir_total
 
 __all__ = ["CANDIDATES", "markdown_cell", "markdown_text", "render"]
@@ -99,6 +100,7 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         _warm(report),
         _builders(report),
         _runners(report),
+        _run_caches(report),
         _toolchain(report),
         _candidates(report, resources),
         _foot(report),
@@ -246,6 +248,15 @@ def _runners(report: Report) -> list[str]:
         for row in runner_rows(report)
     ]
     return ["### Runners", "", *_table("Runner Agent State >Holds >Changed", rows)] if rows else []
+
+
+def _run_caches(report: Report) -> list[str]:
+    found = list(run_cache_rows(report))
+    if not found:
+        return []
+    rows = [[markdown_cell(row.name), row.runs, row.held, row.oldest, *row.ages] for row in found]
+    ages = " ".join(f">{title.capitalize().replace(' ', '_')}" for title in found[0].titles)
+    return ["### Run caches", "", *_table(f"Cache >Runs >Holds >Oldest {ages}", rows)]
 
 
 def _toolchain(report: Report) -> list[str]:

@@ -36,6 +36,7 @@ from hygiene_core.report.figures import (
     words,
 )
 from hygiene_core.report.layout import Column, Ink, Painted, table, wrap
+from hygiene_core.report.run_caches import run_cache_rows
 from hygiene_core.report.runners import runner_rows, workdir_total
 
 __all__ = ["CANDIDATES", "render", "render_attention"]
@@ -95,6 +96,7 @@ def render(
         _warm(page),
         _builders(page),
         _runners(page),
+        _run_caches(page),
         _toolchain(page),
         _resources(page, resources),
         _foot(page),
@@ -311,6 +313,23 @@ def _runners(page: _Page) -> list[str]:
     columns = [Column("RUNNER", flexible=True), Column("AGENT", flexible=True), Column("STATE")]
     columns += [Column("HOLDS", right=True), Column("CHANGED", right=True)]
     return [page.head("Runners"), *table(columns, rows, page.width, page.ink)] if rows else []
+
+
+def _run_caches(page: _Page) -> list[str]:
+    found = list(run_cache_rows(page.report, wide=page.wide))
+    if not found:
+        return []
+    rows: list[list[str | Painted]] = [
+        [plain(row.name, _NAME_LIMIT), row.runs, row.held, row.oldest, *row.ages] for row in found
+    ]
+    titles = [
+        "RUNS",
+        "HOLDS",
+        "OLDEST",
+        *(title.upper().replace(" TO ", " TO\n") for title in found[0].titles),
+    ]
+    columns = [Column("CACHE", flexible=True), *(Column(title, right=True) for title in titles)]
+    return [page.head("Run caches"), *table(columns, rows, page.width, page.ink)]
 
 
 def _toolchain(page: _Page) -> list[str]:

@@ -29,7 +29,7 @@ __all__ = ["DEMO_NAME", "DemoTransport", "Recording", "demo_host", "record", "re
 
 DEMO_NAME = "demo"
 _LABEL = "A recording of a lab host, made by this kit for demonstration. It is not this machine."
-_POLICY_DIGEST = "41f3812c7ae1cf417c629ef0e2419ab40d2913a47ffdca6488b9a951f82babf1"
+_POLICY_DIGEST = "3c67ceabe4082989507dc47a18fc967cc89bf390327e81256b021031466c8fa1"
 """What `config` computes of the policy below; a test compares them, for this room may not import `config`."""
 _GIB = 1024**3
 

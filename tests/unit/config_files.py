@@ -63,6 +63,11 @@ allow_small_budget = true
 name = "lane-1"
 path = "/srv/lane-1"
 
+[[hosts.one.run_caches]]
+name = "builds"
+path = "/srv/builds"
+prefix = "run-"
+
 [hosts.one.deadlines]
 engine = "1s"
 images = "2s"

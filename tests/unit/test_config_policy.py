@@ -11,7 +11,7 @@ import pytest
 from hygiene_core.config import check_lines, load
 from hygiene_core.config.digest import policy_digest
 from hygiene_core.model.host import Host
-from hygiene_core.model.policy import Ages, Budget, Limits, Policy, Protect, RunnerRoot
+from hygiene_core.model.policy import Ages, Budget, Limits, Policy, Protect, RunCacheRoot, RunnerRoot
 from hygiene_core.model.request import Deadlines
 from hygiene_core.testing import GIB
 from tests.unit.config_files import EXAMPLE, LAB, WEEK, WHOLE, refused, written
@@ -48,6 +48,7 @@ def test_a_whole_file(tmp_path: Path):
             "warm": Budget(max_bytes=GIB // 2, reserved_bytes=GIB // 4, min_age=WEEK),
         },
         runner_roots=(RunnerRoot(name="lane-1", path="/srv/lane-1"),),
+        run_caches=(RunCacheRoot(name="builds", path="/srv/builds", prefix="run-"),),
     )
     one = Host(
         name="one",
@@ -154,7 +155,7 @@ def test_a_file_that_everybody_may_change_is_a_warning(tmp_path: Path):
 def test_the_digest_is_pinned():
     """Plans are bound to it: a change of how it is made refuses every plan that is under way."""
     assert load(EXAMPLE, {}).hosts["chris-testing"].policy.digest == (
-        "d4c80905bed2e0afc933f90f9133c521460ae3d0381409478ee225db0f3f1f0b"
+        "96f8316274347ee9c3b8d35e0ec5ee12dfce4e4c7cc993d16a3d12c225505e97"
     )
 
 

@@ -99,8 +99,14 @@ def test_the_schema_accepts_what_the_parser_accepts():
 
 BEYOND_A_SCHEMA = {
     # Two values against each other, or what an editor's schema cannot compare.
-    *("reserved_above_max", "reserved_above_most", "max_small", "root_name_twice"),
-    *("evidence_in_data_root", "evidence_in_runner_root", "data_root_goes_up", "data_root_is_root"),
+    *("reserved_above_max", "reserved_above_most", "max_small", "root_name_twice", "run_cache_twice"),
+    *(
+        "evidence_in_data_root",
+        "evidence_in_runner_root",
+        "evidence_in_run_cache",
+        "data_root_goes_up",
+        "data_root_is_root",
+    ),
     *("max_too_large", "duration_too_long", "deadline_too_long"),
     # JSON has no such number.
     "percent_nan",
@@ -196,6 +202,7 @@ NEEDED = {
     "[hosts.NAME]": {"docker": '"unix:///run/lab.sock"'},
     "[hosts.NAME.budgets.BUILDER]": {"max": '"20GiB"'},
     "[[hosts.NAME.runner_roots]]": {"name": '"lane-1"', "path": '"/srv/lane-1"'},
+    "[[hosts.NAME.run_caches]]": {"name": '"builds"', "path": '"/srv/builds"'},
 }
 
 

@@ -15,10 +15,23 @@ from hygiene_core.cli.words import Shape
 from hygiene_core.evidence.reader import Reader, open_published
 from hygiene_core.evidence.store import EvidenceStore
 from hygiene_core.model.coverage import Removal
+from hygiene_core.model.judgement import Judged
 from hygiene_core.model.known import Memory
 from hygiene_core.model.observation import Availability
 from hygiene_core.model.report import HostReference, Report
-from hygiene_core.testing import GIB, MIB, cache_record, engine, filesystem, image, judged, volume
+from hygiene_core.testing import (
+    GIB,
+    MIB,
+    cache_record,
+    engine,
+    filesystem,
+    image,
+    judged,
+    run_cache,
+    section,
+    volume,
+    workdir,
+)
 from tests.unit.evidence_scenes import HOST, remembered, run
 
 HOST_NAMED = SimpleNamespace(name=HOST)
@@ -130,6 +143,29 @@ def test_repositories_grow_by_what_no_other_image_shares(tmp_path: Path) -> None
     assert rows["repository", "odoo/app"]["per_day_bytes"] == 4 * MIB
     assert rows["repository", "localhost:5000/tools"]["per_day_bytes"] == 0
     assert rows["repository", "localhost:5000/tools"]["now_bytes"] == 5 * MIB
+
+
+def test_run_caches_and_directories_of_runners_grow(tmp_path: Path) -> None:
+    def caches(n: int) -> list[Judged]:
+        made = [judged(run_cache(f"builds/run-{k}", size_bytes=MIB), "retained") for k in range(n, n + n)]
+        return [*made, judged(workdir(size_bytes=n * 2 * MIB), "retained")]
+
+    def asked_of(n: int) -> Report:
+        made = run(n, *caches(n))
+        names = ("run_caches", "runners")
+        return replace(made, sections=made.sections | {name: section(name) for name in names})
+
+    rows = growth(tmp_path, [asked_of(n) for n in range(1, 9)])
+    assert (rows["run_cache", "builds"]["now_bytes"], rows["run_cache", "builds"]["per_day_bytes"]) == (
+        8 * MIB,
+        4 * MIB,
+    )
+    directory = rows["directory", "lane-1/_work/odoo-docker"]
+    assert (directory["now_bytes"], directory["per_day_bytes"], directory["days_to_full"]) == (
+        16 * MIB,
+        8 * MIB,
+        None,
+    )
 
 
 def test_what_was_removed_by_hand_is_told_as_somebody_elses(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ TOP_LEVEL = (
 SUMMARY = (
     *("free_disk_bytes", "docker_reclaimable_bytes", "runner_workdir_bytes", "orphan_buildkit_containers"),
     *("orphan_buildkit_volumes", "candidate_bytes", "warm_builders", "warm_images", "classes"),
-    *("accounted", "unaccounted_bytes"),
+    *("run_caches", "accounted", "unaccounted_bytes"),
 )
 EVERY_KIND = report(
     *(judged(one) for one in (image(), container(), volume(), cache_record(), builder())),
@@ -157,6 +157,8 @@ HEADINGS = {
     "Summary": "summary",
     "WarmBuilder": "summary.warm_builders",
     "WarmImage": "summary.warm_images",
+    "RunCacheSummary": "summary.run_caches",
+    "AgeBucket": "summary.run_caches.ages",
     "ClassSummary": "summary.classes",
     "EngineFigure": "summary.classes.engine",
     "Section": "sections",
@@ -182,6 +184,7 @@ HEADINGS = {
     "Builder": "facts of a builder",
     "GcRule": "facts of a builder: gc_policy",
     "RunnerWorkdir": "facts of a runner's directory",
+    "RunCache": "facts of a run cache",
 }
 """Which heading of the reference describes which part of the schema."""
 

@@ -9,7 +9,17 @@ from hygiene_core.decide.findings import find
 from hygiene_core.decide.summary import summarise
 from hygiene_core.model.disk import ContainerLog, DataRootUse
 from hygiene_core.model.report import Summary
-from hygiene_core.testing import GIB, MIB, container, filesystem, observation, runner, volume, workdir
+from hygiene_core.testing import (
+    GIB,
+    MIB,
+    container,
+    filesystem,
+    observation,
+    run_cache,
+    runner,
+    volume,
+    workdir,
+)
 from tests.unit.decide.judging import context_of
 
 LOG = ContainerLog(container_id="a" * 64, driver="json-file", bounded=False, size_bytes=200 * MIB)
@@ -44,6 +54,7 @@ def test_every_term_is_there_and_the_rest_is_what_is_left():
         "deleted_open_files": 5 * MIB,
         "journal": 7 * MIB,
         "runner_directories": 3 * MIB,
+        "run_caches": 0,
     }
     assert made.unaccounted_bytes == 9 * GIB - 218 * MIB
 
@@ -52,6 +63,14 @@ def test_what_lies_on_another_disk_does_not_count():
     elsewhere = replace(RUNNER_DISK, device=7)
     made = summary(runner(), workdir(), use=replace(USE, journal_is_here=False), disks=(DISK, elsewhere))
     assert (made.accounted["journal"], made.accounted["runner_directories"]) == (0, 0)
+
+
+def test_run_caches_count_where_they_lie_on_this_disk():
+    here = replace(RUNNER_DISK, role="run_cache:builds", device=DISK.device)
+    made = summary(run_cache(size_bytes=MIB), run_cache("other/run-1"), disks=(DISK, here))
+    assert made.accounted["run_caches"] == MIB
+    lost = summary(run_cache(size_bytes=None), disks=(DISK, here))
+    assert (lost.accounted["run_caches"], lost.unaccounted_bytes) == (None, None)
 
 
 def test_a_term_that_is_not_known_makes_the_rest_unknown():
