@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta, tzinfo
 
-import humanize
-
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability
 from hygiene_core.model.report import Finding, Report, Severity, Status, WarmBuilder, WarmImage
 from hygiene_core.model.resource import Kind
+from hygiene_core.model.sizes import iec_size
 from hygiene_core.model.text import plain
 
 __all__ = [
@@ -60,10 +59,7 @@ _DAY = timedelta(days=1)
 
 def size(figure_bytes: float | None) -> str:
     """Bytes in IEC units: `8.0 GiB`, `0 B`, `unknown`."""
-    if figure_bytes is None:
-        return UNKNOWN
-    text = humanize.naturalsize(figure_bytes, binary=True)
-    return text.replace(" Bytes", " B").replace(" Byte", " B")
+    return UNKNOWN if figure_bytes is None else iec_size(figure_bytes)
 
 
 def count(figure: int | None) -> str:

@@ -151,6 +151,7 @@ HEADINGS = {
     "HostReference": "host",
     "EngineIdentity": "host.engine",
     "PolicyReference": "policy",
+    "Limits": "policy.limits",
     "Finding": "findings",
     "Severity": "severity",
     "Summary": "summary",
