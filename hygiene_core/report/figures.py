@@ -14,6 +14,7 @@ from hygiene_core.model.text import plain
 
 __all__ = [
     "CLASS_ORDER",
+    "NOT_APPLICABLE",
     "SECTION_INCOMPLETE",
     "SEVERITY_ORDER",
     "UNKNOWN",
@@ -41,6 +42,8 @@ __all__ = [
 
 UNKNOWN = "unknown"
 """What every format says of a figure that could not be had."""
+NOT_APPLICABLE = "-"
+"""What every format says where there is nothing to know."""
 WARM_LISTED = 12
 """How many warm builders and images in good order are listed by name."""
 
