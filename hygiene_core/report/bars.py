@@ -32,20 +32,24 @@ _CLASS_KEYS = frozenset({"held", "reclaimable", "candidate"})
 class Bar:
     """One horizontal bar.
 
-    `parts` are (name of its pattern, share of the width in percent); `mark` is where the limit stands, in
+    `parts` are (name of its pattern, share of the width in percent), `None` where nothing is known: an empty
+    bar would say zero. `mark` is where the limit stands, in
     percent from the left, `None` where there is none.
     """
 
     name: str
     told: str
-    parts: tuple[tuple[str, float], ...]
+    parts: tuple[tuple[str, float], ...] | None
     mark: float | None = None
 
 
 def keys(bars: Iterable[Bar], always: str) -> list[tuple[str, str]]:
     """Patterns with their words: all the usual ones of `disk` or `class` bars, and what else is drawn."""
-    drawn = set(_DISK_KEYS if always == "disk" else _CLASS_KEYS)
+    drawn: set[str] = set()
     for bar in bars:
+        if bar.parts is None:
+            continue
+        drawn |= _DISK_KEYS if always == "disk" else _CLASS_KEYS
         drawn |= {part for part, _ in bar.parts}
         drawn |= {"mark"} if bar.mark is not None else set()
     return [(name, told) for name, told in _WORDS.items() if name in drawn]
@@ -62,13 +66,13 @@ def disk_bars(report: Report) -> Iterator[Bar]:
         root = next((one for one in on_it if one.role == _DATA_ROOT), None)
         shown = root or disk
         used = _percent(shown.used_bytes, shown.total_bytes)
-        free = _percent(shown.free_bytes, shown.total_bytes)
+        rest = max(0.0, 100 - used - _percent(shown.free_bytes, shown.total_bytes))
         told = f"{size(shown.free_bytes)} of {size(shown.total_bytes)} free"
         limit, limit_told = _limit(report, root) if root else (None, "")
         yield Bar(
             ", ".join(words(one.role) for one in on_it),
             told + limit_told,
-            (("used", used), ("rest", max(0.0, 100 - used - free))),
+            tuple((part, width) for part, width in (("used", used), ("rest", rest)) if width),
             # What is free lies at the right end.
             mark=None if limit is None else 100 - _percent(limit, shown.total_bytes),
         )
@@ -107,7 +111,7 @@ def class_bars(report: Report) -> Iterator[Bar]:
             f"candidates {size(one.candidate_bytes)}"
         )
         parts = tuple((part, _percent(held, biggest)) for part, held in _split(one) if held)
-        yield Bar(words(name), told, parts)
+        yield Bar(words(name), told, None if one.size_bytes is None else parts)
 
 
 def _split(one: ClassSummary) -> tuple[tuple[str, int], ...]:

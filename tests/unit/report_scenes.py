@@ -414,6 +414,7 @@ def _full() -> Report:
         ),
         summary=replace(
             shown.summary,
+            classes=classes,
             docker_reclaimable_bytes=loose,
             runner_workdir_bytes=23 * GIB,
             candidate_bytes=going + 3 * GIB,

@@ -159,6 +159,12 @@ def test_what_is_not_known_is_never_zero():
     page = Reader(render(SCENES["engine-unreachable"], zone=UTC))
     assert "unknown" in page.text
     assert "0 B" not in page.text
+    # Nor an empty bar, which would look like zero, nor a key to bars that are not there.
+    docker = render(SCENES["engine-unreachable"], zone=UTC).split("<h2>Docker</h2>")[1].split("</section>")[0]
+    assert 'class="bar"' in docker
+    assert 'class="track"' not in docker
+    assert 'class="key"' not in docker
+    assert 'class="track"' in render(SCENES["empty-host"], zone=UTC).split("<h2>Docker</h2>")[1]
 
 
 def test_roles_of_one_disk_share_a_bar_and_it_is_as_long_as_what_is_used():
@@ -168,6 +174,7 @@ def test_roles_of_one_disk_share_a_bar_and_it_is_as_long_as_what_is_used():
     assert 'class="used" style="width:60.00%"' in page
     assert 'class="rest" style="width:10.00%"' in page
     assert page.count("30.0 GiB of 100.0 GiB free") == 1
+    assert '<span class="rest"' not in render(report(), zone=UTC), "no part of nothing"
     for key in ("used", "kept for the system", "free"):
         assert re.search(rf'<i class="\w+"></i>{key}</span>', page)
 
