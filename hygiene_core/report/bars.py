@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from hygiene_core.model.observation import Filesystem
 from hygiene_core.model.report import ClassSummary, Report
@@ -43,13 +44,13 @@ class Bar:
     mark: float | None = None
 
 
-def keys(bars: Iterable[Bar], always: str) -> list[tuple[str, str]]:
+def keys(bars: Iterable[Bar], sort: Literal["disk", "class"]) -> list[tuple[str, str]]:
     """Patterns with their words: all the usual ones of `disk` or `class` bars, and what else is drawn."""
     drawn: set[str] = set()
     for bar in bars:
         if bar.parts is None:
             continue
-        drawn |= _DISK_KEYS if always == "disk" else _CLASS_KEYS
+        drawn |= _DISK_KEYS if sort == "disk" else _CLASS_KEYS
         drawn |= {part for part, _ in bar.parts}
         drawn |= {"mark"} if bar.mark is not None else set()
     return [(name, told) for name, told in _WORDS.items() if name in drawn]

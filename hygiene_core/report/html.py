@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import tzinfo
 from functools import cache
 from importlib import resources as packaged
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.report import Report, WarmImage
@@ -61,21 +61,13 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         zone: the reader's time zone.
     """
     builders, images, more_warm = warm(report, WARM_LISTED)
-    disks, classes = list(disk_bars(report)), list(class_bars(report))
-    free = report.summary.free_disk_bytes
     page = _template().render(
         report=report,
         ended=local_time(report.ended_at, zone),
         attention=attention_sentence(report),
         findings=[(found, *compared(found)) for found in listed_findings(report)],
         unseen=[([words(name) for name in names], how.value, why) for names, how, why in unseen(report)],
-        disks=disks,
-        disk_keys=keys(disks, "disk"),
-        disk_rows=report.filesystems,
-        free_disk=size(free) if free is None or not disks else None,
-        class_bars=classes,
-        class_keys=keys(classes, "class"),
-        classes=classes_in_order(report),
+        **_bars(report),
         totals={
             "Reclaimable in all": reclaimable_in_all(report),
             "Orphan BuildKit containers": count(report.summary.orphan_buildkit_containers),
@@ -96,6 +88,21 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         candidate_count=verdict_counts(report)[Verdict.CANDIDATE],
     )
     return page if page.endswith("\n") else f"{page}\n"
+
+
+def _bars(report: Report) -> dict[str, Any]:
+    """The disks and the classes, each with the key to its bars and the rows beside them."""
+    disks, classes = list(disk_bars(report)), list(class_bars(report))
+    free = report.summary.free_disk_bytes
+    return {
+        "disks": disks,
+        "disk_keys": keys(disks, "disk"),
+        "disk_rows": report.filesystems,
+        "free_disk": size(free) if free is None or not disks else None,
+        "class_bars": classes,
+        "class_keys": keys(classes, "class"),
+        "classes": classes_in_order(report),
+    }
 
 
 @cache
