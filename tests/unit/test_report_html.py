@@ -19,7 +19,8 @@ from hygiene_core.model.toolchain import Tool
 from hygiene_core.report import markdown, text
 from hygiene_core.report.html import render
 from hygiene_core.testing import GIB, filesystem, finding, image, judged, report, section, volume
-from tests.unit.report_scenes import ENDLESS, FULL, HOSTILE_TEXTS, SCENES, SUMMER, hostile_everywhere
+from tests.unit.report_full import FULL, hostile_everywhere
+from tests.unit.report_scenes import ENDLESS, HOSTILE_TEXTS, SCENES, SUMMER
 from tests.unit.report_snapshots import HtmlSnapshot
 
 HTML_SCENES = ("attention", "full", "incomplete", "engine-unreachable", "hostile")
