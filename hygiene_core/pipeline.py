@@ -262,7 +262,9 @@ def _judged(observation: Observation, context: Context, state_bytes: int | None)
 
 
 def _reference(policy: Policy) -> PolicyReference:
-    return PolicyReference(source=policy.source, digest=policy.digest, sentence=sentence(policy))
+    return PolicyReference(
+        source=policy.source, digest=policy.digest, sentence=sentence(policy), limits=policy.limits
+    )
 
 
 def _record(run: Run, tools: Tools) -> Run:

@@ -381,6 +381,9 @@ def _class(rows: Iterable[Judged], seen: Section) -> ClassSummary:
         size_bytes=_total(row.size_bytes for row in mine) if whole else None,
         reclaimable_bytes=_total(row.unique_bytes for row in idle) if whole else None,
         formula="made for a test",
+        candidate_bytes=_total(row.unique_bytes for row in mine if row.verdict is Verdict.CANDIDATE)
+        if whole
+        else None,
     )
 
 

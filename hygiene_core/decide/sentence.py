@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from hygiene_core.model.policy import Budget, Limits, Policy, Protect, is_glob
+from hygiene_core.model.sizes import iec_size
 
 __all__ = ["sentence"]
 
@@ -15,7 +16,6 @@ _LET_GO = (
     ("anonymous_volume", "anonymous volumes"),
     ("orphan_builder", "orphans of builders"),
 )
-_IEC = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def sentence(policy: Policy) -> str:
@@ -116,7 +116,4 @@ def _span(span: timedelta) -> str:
 
 
 def _size(size_bytes: int) -> str:
-    """The largest IEC unit of which there is one, to one decimal where it is not whole."""
-    power = max(0, min(len(_IEC) - 1, (size_bytes.bit_length() - 1) // 10))
-    figure = size_bytes / 1024**power
-    return f"{figure:.0f} {_IEC[power]}" if figure.is_integer() else f"{figure:.1f} {_IEC[power]}"
+    return iec_size(size_bytes, whole=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from hygiene_core.decide.accounting import account
 from hygiene_core.decide.context import Context
@@ -21,7 +22,7 @@ from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem, Observation, SectionName
 from hygiene_core.model.policy import Policy, first_match, is_glob
 from hygiene_core.model.report import ClassSummary, Summary, WarmBuilder, WarmImage
-from hygiene_core.model.resource import EMBEDDED_BUILDER, Builder, Image, Kind, Volume
+from hygiene_core.model.resource import EMBEDDED_BUILDER, BuildCacheRecord, Builder, Image, Kind, Volume
 
 __all__ = ["data_root", "orphan_containers", "orphan_volumes", "summarise"]
 
@@ -32,6 +33,12 @@ _FORMULAS = {
     SectionName.BUILD_CACHE: "records that are neither shared with an image nor in use",
 }
 _CANDIDATE_SECTIONS = (*_FORMULAS, SectionName.BUILDERS)
+_KINDS = {
+    "images": Kind.IMAGE,
+    "containers": Kind.CONTAINER,
+    "volumes": Kind.VOLUME,
+    "build_cache": Kind.BUILD_CACHE,
+}
 _FORMULA_WITHOUT_LAYERS = "size minus shared size of images that no container uses; layers were not had"
 
 
@@ -42,6 +49,10 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
         "containers": _containers(observation),
         "volumes": _volumes(observation, context.relations),
         "build_cache": _build_cache(observation),
+    }
+    classes = {
+        name: replace(one, candidate_bytes=_class_candidates(_KINDS[name], one, judged, context.sizes))
+        for name, one in classes.items()
     }
     root = data_root(observation)
     accounting = account(observation, classes)
@@ -222,6 +233,28 @@ def _candidate_bytes(observation: Observation, judged: tuple[Judged, ...], sizes
     images = [row.facts for row in candidates if isinstance(row.facts, Image)]
     others = [row for row in candidates if row.kind is not Kind.IMAGE and not _is_told_twice(row)]
     return _total([sizes.freed_bytes(images), *(row.unique_bytes for row in others)])
+
+
+def _class_candidates(
+    kind: Kind, one: ClassSummary, judged: tuple[Judged, ...], sizes: ImageSizes
+) -> int | None:
+    """What the candidates of a class would free together; `None` unless the class was seen whole.
+
+    Only what the class's size counts: a builder's own records are a part of its volume, and a volume that is
+    not kept here has no size.
+    """
+    if one.availability != Availability.COMPLETE or one.reclaimable_bytes is None:
+        return None
+    rows = [row for row in judged if row.verdict is Verdict.CANDIDATE and row.kind is kind]
+    if kind is Kind.IMAGE:
+        return sizes.freed_bytes([row.facts for row in rows if isinstance(row.facts, Image)])
+    return _total(row.unique_bytes for row in rows if _is_counted(row))
+
+
+def _is_counted(row: Judged) -> bool:
+    if isinstance(row.facts, Volume):
+        return _kept_here(row.facts)
+    return not isinstance(row.facts, BuildCacheRecord) or row.facts.builder == EMBEDDED_BUILDER
 
 
 def _is_told_twice(row: Judged) -> bool:

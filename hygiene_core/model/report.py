@@ -10,6 +10,7 @@ from hygiene_core.model.coverage import Removal, Span
 from hygiene_core.model.disk import DataRootUse
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.observation import EngineFigure, EngineIdentity, Filesystem, Runner, Section
+from hygiene_core.model.policy import Limits
 from hygiene_core.model.toolchain import Tool
 
 __all__ = [
@@ -80,16 +81,24 @@ class HostReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyReference:
-    """The policy a run was judged by, with the sentence it prints of itself."""
+    """The policy a run was judged by, with the sentence it prints of itself.
+
+    `limits` are its thresholds; `None` only in a run that was stored before they were kept.
+    """
 
     source: str | None
     digest: str
     sentence: str
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassSummary:
-    """One class of Docker resources. A figure that could not be had is `None`, never zero."""
+    """One class of Docker resources. A figure that could not be had is `None`, never zero.
+
+    `candidate_bytes` is the part of the reclaimable bytes that a rule would let go, `None` also in a run that
+    was stored before it was kept.
+    """
 
     availability: str
     reason: str | None
@@ -99,6 +108,7 @@ class ClassSummary:
     reclaimable_bytes: int | None
     formula: str
     engine: EngineFigure | None = None
+    candidate_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

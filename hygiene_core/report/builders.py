@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, SectionName
-from hygiene_core.model.report import Report
+from hygiene_core.model.report import Report, WarmBuilder
 from hygiene_core.model.resource import BuildCacheRecord, Builder
 from hygiene_core.report.figures import UNKNOWN, count, size
 
-__all__ = ["BuilderRow", "builder_rows"]
+__all__ = ["BuilderRow", "budget_told", "builder_rows"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,12 @@ def builder_rows(report: Report) -> Iterator[BuilderRow]:
     for row in report.resources:
         if isinstance(row.facts, Builder):
             yield _row(row, row.facts, records[row.id] if _was_read(row.facts, report) else None)
+
+
+def budget_told(kept: WarmBuilder) -> str:
+    """A warm builder's budget: `keep 8.0 GiB, cap 20.0 GiB`, either alone, or nothing if there is none."""
+    bounds = (("keep", kept.reserved_bytes), ("cap", kept.max_bytes))
+    return ", ".join(f"{word} {size(figure)}" for word, figure in bounds if figure is not None)
 
 
 def _row(judged: Judged, builder: Builder, records: list[BuildCacheRecord] | None) -> BuilderRow:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta, tzinfo
 
-import humanize
-
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability
 from hygiene_core.model.report import Finding, Report, Severity, Status, WarmBuilder, WarmImage
 from hygiene_core.model.resource import Kind
+from hygiene_core.model.sizes import iec_size
 from hygiene_core.model.text import plain
 
 __all__ = [
     "CLASS_ORDER",
+    "NOT_APPLICABLE",
     "SECTION_INCOMPLETE",
     "SEVERITY_ORDER",
     "UNKNOWN",
@@ -42,6 +42,8 @@ __all__ = [
 
 UNKNOWN = "unknown"
 """What every format says of a figure that could not be had."""
+NOT_APPLICABLE = "-"
+"""What every format says where there is nothing to know."""
 WARM_LISTED = 12
 """How many warm builders and images in good order are listed by name."""
 
@@ -60,10 +62,7 @@ _DAY = timedelta(days=1)
 
 def size(figure_bytes: float | None) -> str:
     """Bytes in IEC units: `8.0 GiB`, `0 B`, `unknown`."""
-    if figure_bytes is None:
-        return UNKNOWN
-    text = humanize.naturalsize(figure_bytes, binary=True)
-    return text.replace(" Bytes", " B").replace(" Byte", " B")
+    return UNKNOWN if figure_bytes is None else iec_size(figure_bytes)
 
 
 def count(figure: int | None) -> str:

@@ -5,20 +5,18 @@ Text from a host is escaped by the template engine, which does so for every valu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import tzinfo
 from functools import cache
 from importlib import resources as packaged
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hygiene_core.model.judgement import Judged, Verdict
-from hygiene_core.model.observation import Filesystem
-from hygiene_core.model.report import Report
+from hygiene_core.model.report import Report, WarmImage
 from hygiene_core.model.text import plain
-from hygiene_core.report.builders import builder_rows
+from hygiene_core.report.bars import class_bars, classes_in_order, disk_bars, keys, verdict_parts
+from hygiene_core.report.builders import budget_told, builder_rows
 from hygiene_core.report.figures import (
-    CLASS_ORDER,
+    NOT_APPLICABLE,
     UNKNOWN,
     WARM_LISTED,
     age,
@@ -40,25 +38,18 @@ from hygiene_core.report.figures import (
     words,
 )
 from hygiene_core.report.runners import runner_rows, workdir_total
+from hygiene_core.report.tools import tool_rows
 
 if TYPE_CHECKING:
     from jinja2 import Template
 
-__all__ = ["CANDIDATES", "Bar", "render"]
+__all__ = ["CANDIDATES", "render"]
 
 CANDIDATES = 200
 """How many candidates are listed unless asked otherwise: a phone has to scroll through them."""
 
+_NAME_LIMIT = 300
 _TEXT_LIMIT = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One horizontal bar. `parts` are (name of its colour, share of the width in percent)."""
-
-    name: str
-    told: str
-    parts: tuple[tuple[str, float], ...]
 
 
 def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) -> str:
@@ -76,11 +67,7 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         attention=attention_sentence(report),
         findings=[(found, *compared(found)) for found in listed_findings(report)],
         unseen=[([words(name) for name in names], how.value, why) for names, how, why in unseen(report)],
-        disks=list(_disk_bars(report)),
-        disk_rows=report.filesystems,
-        free_disk=size(report.summary.free_disk_bytes),
-        class_bars=list(_class_bars(report)),
-        classes=[(name, report.summary.classes[name]) for name in _classes(report)],
+        **_bars(report),
         totals={
             "Reclaimable in all": reclaimable_in_all(report),
             "Orphan BuildKit containers": count(report.summary.orphan_buildkit_containers),
@@ -88,18 +75,34 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
             "Runner work directories": workdir_total(report),
             "All candidates together": size(report.summary.candidate_bytes),
         },
-        verdicts=_verdict_bar(report),
+        verdicts=verdict_parts(report),
         counts=verdict_counts(report),
         space=space_terms(report),
-        warm_builders=builders,
-        warm_images=images,
+        warm_builders=[(one, budget_told(one) or NOT_APPLICABLE) for one in builders],
+        warm_images=[(one, *_presence(one)) for one in images],
         more_warm=more_warm,
         builders=list(builder_rows(report)),
         runners=list(runner_rows(report)),
+        tools=list(tool_rows(report)),
         candidates=[_candidate(row, report) for row in biggest_candidates(report, resources)],
         candidate_count=verdict_counts(report)[Verdict.CANDIDATE],
     )
     return page if page.endswith("\n") else f"{page}\n"
+
+
+def _bars(report: Report) -> dict[str, Any]:
+    """The disks and the classes, each with the key to its bars and the rows beside them."""
+    disks, classes = list(disk_bars(report)), list(class_bars(report))
+    free = report.summary.free_disk_bytes
+    return {
+        "disks": disks,
+        "disk_keys": keys(disks, "disk"),
+        "disk_rows": report.filesystems,
+        "free_disk": size(free) if free is None or not disks else None,
+        "class_bars": classes,
+        "class_keys": keys(classes, "class"),
+        "classes": classes_in_order(report),
+    }
 
 
 @cache
@@ -109,67 +112,32 @@ def _template() -> Template:
     made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     made.filters |= {
         "text": lambda text: plain(str(text), _TEXT_LIMIT),
+        "name": lambda text: plain(str(text), _NAME_LIMIT),
         "size": size,
         "count": count,
         "words": words,
-        "short": short,
         "share": share,
     }
     source = packaged.files("hygiene_core.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     return made.from_string(source)
 
 
-def _disk_bars(report: Report) -> Iterator[Bar]:
-    seen: set[int] = set()
-    for disk in report.filesystems:
-        if disk.device in seen or not disk.total_bytes:
-            continue
-        seen.add(disk.device)
-        used = 100 * disk.used_bytes / disk.total_bytes
-        free = 100 * disk.free_bytes / disk.total_bytes
-        told = f"{size(disk.free_bytes)} of {size(disk.total_bytes)} free"
-        parts = (("used", used), ("rest", max(0.0, 100 - used - free)))
-        yield Bar(_roles(report, disk), told, parts)
+def _presence(kept: WarmImage) -> tuple[str, str]:
+    """A warm image's state and its short id."""
+    if kept.present is None:
+        return UNKNOWN, UNKNOWN
+    if not kept.present:
+        return "missing", NOT_APPLICABLE
+    return "present", short(kept.id) if kept.id else UNKNOWN
 
 
-def _roles(report: Report, disk: Filesystem) -> str:
-    return ", ".join(words(one.role) for one in report.filesystems if one.device == disk.device)
-
-
-def _classes(report: Report) -> list[str]:
-    classes = report.summary.classes
-    return [name for name in (*CLASS_ORDER, *sorted(classes.keys() - set(CLASS_ORDER))) if name in classes]
-
-
-def _class_bars(report: Report) -> Iterator[Bar]:
-    """Each class beside the biggest: what is held by something, and what could be had back."""
-    classes = report.summary.classes
-    biggest = max((one.size_bytes or 0 for one in classes.values()), default=0)
-    for name in _classes(report):
-        one = classes[name]
-        if one.size_bytes is None or one.reclaimable_bytes is None or not biggest:
-            told = UNKNOWN if one.size_bytes is None else size(one.size_bytes)
-            yield Bar(words(name), told, ())
-            continue
-        free = min(one.reclaimable_bytes, one.size_bytes)
-        told = f"{size(one.size_bytes)}, {size(one.reclaimable_bytes)} reclaimable"
-        parts = (("used", 100 * (one.size_bytes - free) / biggest), ("free", 100 * free / biggest))
-        yield Bar(words(name), told, parts)
-
-
-def _verdict_bar(report: Report) -> tuple[tuple[str, float], ...]:
-    counts = verdict_counts(report)
-    total = sum(counts.values())
-    return tuple((verdict.value, 100 * number / total) for verdict, number in counts.items() if number)
-
-
-def _candidate(row: Judged, report: Report) -> tuple[str, str, str, str, str]:
-    """Kind, name, what removing it alone frees, how long it has been idle, and why it may go."""
+def _candidate(row: Judged, report: Report) -> tuple[str, str, str, str, list[str]]:
+    """Kind, name, what removing it alone frees, how long it has been idle, and all that says it may go."""
     since = row.idle_since_at or row.unused_since_at
     return (
         words(row.kind.value),
         known_as(row),
         size(row.unique_bytes),
         age(since, report.ended_at),
-        row.reasons[0].detail,
+        [reason.detail for reason in row.reasons],
     )

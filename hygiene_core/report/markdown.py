@@ -9,9 +9,10 @@ from datetime import tzinfo
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.report import Report
 from hygiene_core.model.text import plain
-from hygiene_core.report.builders import builder_rows
+from hygiene_core.report.builders import budget_told, builder_rows
 from hygiene_core.report.figures import (
     CLASS_ORDER,
+    NOT_APPLICABLE,
     UNKNOWN,
     WARM_LISTED,
     age,
@@ -34,6 +35,7 @@ from hygiene_core.report.figures import (
 )
 from hygiene_core.report.run_caches import run_cache_rows
 from hygiene_core.report.runners import runner_rows, workdir_total
+from hygiene_core.report.tools import NONE_KNOWN, tool_rows
 
 __all__ = ["CANDIDATES", "markdown_cell", "markdown_text", "render"]
 
@@ -47,6 +49,8 @@ _MARKUP = re.compile(r"([\\`*_\[\]<>|~$!])|^([#+-])|&")
 # bare links, issue numbers, emoji names. A zero-width space inside breaks them and is not seen.
 _LINKED = re.compile(r"@(?=\w)|:(?=//)|(?<=\bwww)(?=\.)|#(?=\d)|:(?=[\w+-]+:)|\bGH-(?=\d)", re.IGNORECASE)
 _BREAK = "&#8203;"
+_NOT_NAMES = {UNKNOWN, NOT_APPLICABLE, NONE_KNOWN}
+"""Our own words in a column of names, which are no code."""
 
 
 def markdown_cell(text: str, limit: int = _NAME_LIMIT) -> str:
@@ -208,13 +212,8 @@ def _warm(report: Report) -> list[str]:
     rows = []
     for one in builders:
         state = markdown_text(one.state)
-        bounds = [
-            f"{word} {size(figure)}"
-            for word, figure in (("keep", one.reserved_bytes), ("cap", one.max_bytes))
-            if figure is not None
-        ]
         shown = state if state == "running" else f"**{state}**"
-        rows.append(["builder", markdown_cell(one.name), shown, ", ".join(bounds)])
+        rows.append(["builder", markdown_cell(one.name), shown, budget_told(one)])
     for kept in images:
         state = {True: "present", False: "**missing**", None: f"**{UNKNOWN}**"}[kept.present]
         identity = markdown_cell(short(kept.id)) if kept.id else ""
@@ -263,11 +262,12 @@ def _toolchain(report: Report) -> list[str]:
     rows = [
         [
             markdown_cell(one.name),
-            markdown_cell(one.version) if one.version else UNKNOWN,
-            markdown_cell(one.path) if one.path else "",
-            markdown_cell(one.package) if one.package else "",
+            *(
+                cell if cell in _NOT_NAMES else markdown_cell(cell)
+                for cell in (one.version, one.path, one.package)
+            ),
         ]
-        for one in report.tools
+        for one in tool_rows(report)
     ]
     return ["### Toolchain", "", *_table("Tool Version Path Package", rows)] if rows else []
 

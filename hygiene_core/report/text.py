@@ -12,7 +12,7 @@ from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem
 from hygiene_core.model.report import ClassSummary, Finding, Report, Severity, Status, WarmBuilder, WarmImage
 from hygiene_core.model.text import plain
-from hygiene_core.report.builders import builder_rows
+from hygiene_core.report.builders import budget_told, builder_rows
 from hygiene_core.report.figures import (
     CLASS_ORDER,
     UNKNOWN,
@@ -38,6 +38,7 @@ from hygiene_core.report.figures import (
 from hygiene_core.report.layout import Column, Ink, Painted, table, wrap
 from hygiene_core.report.run_caches import run_cache_rows
 from hygiene_core.report.runners import runner_rows, workdir_total
+from hygiene_core.report.tools import tool_rows
 
 __all__ = ["CANDIDATES", "render", "render_attention"]
 
@@ -260,15 +261,10 @@ def _space(page: _Page) -> list[str]:
 
 
 def _builder_row(one: WarmBuilder) -> list[str | Painted]:
-    bounds = []
-    if one.reserved_bytes is not None:
-        bounds.append(f"keep {size(one.reserved_bytes)}")
-    if one.max_bytes is not None:
-        bounds.append(f"cap {size(one.max_bytes)}")
     state = plain(one.state, 40)
     ink = {"running": "good", UNKNOWN: "warn"}.get(state, "bad")
     shown: Painted = (state.upper() if ink == "bad" else state, ink)
-    return ["builder", plain(one.name, _NAME_LIMIT), shown, ", ".join(bounds)]
+    return ["builder", plain(one.name, _NAME_LIMIT), shown, budget_told(one)]
 
 
 def _image_row(one: WarmImage) -> list[str | Painted]:
@@ -334,8 +330,8 @@ def _run_caches(page: _Page) -> list[str]:
 
 def _toolchain(page: _Page) -> list[str]:
     rows: list[list[str | Painted]] = [
-        [plain(one.name, _NAME_LIMIT), plain(one.version or UNKNOWN, 40), plain(one.path or "", _NAME_LIMIT)]
-        for one in page.report.tools
+        [plain(row.name, _NAME_LIMIT), plain(row.version, 40), plain(row.path, _NAME_LIMIT)]
+        for row in tool_rows(page.report)
     ]
     columns = [Column("TOOL", flexible=True), Column("VERSION"), Column("PATH", flexible=True)]
     return [page.head("Toolchain"), *table(columns, rows, page.width, page.ink)] if rows else []

@@ -7,6 +7,7 @@ from datetime import UTC, timedelta, timezone
 
 from hygiene_core.model.judgement import Judged, Reason, Verdict
 from hygiene_core.model.observation import Availability, EngineFigure
+from hygiene_core.model.policy import Limits
 from hygiene_core.model.report import (
     ClassSummary,
     HostReference,
@@ -90,6 +91,7 @@ _POLICY = PolicyReference(
     digest="5f" * 32,
     sentence="Keeps 2 builders and 2 images; lets go of untagged images idle for 7 d and of build cache over "
     "20.0 GiB; keeps everything for 48 h after it was first seen.",
+    limits=Limits(min_free_bytes=60 * GIB, min_free_inodes_percent=10.0, max_reclaimable_bytes=20 * GIB),
 )
 _WARM_ROWS = (
     judged(builder(), Verdict.PROTECTED, "a warm builder of the policy"),
@@ -317,6 +319,7 @@ def _no_policy() -> Report:
             source=None,
             digest="00" * 32,
             sentence="Protective defaults: nothing is a candidate by age alone.",
+            limits=Limits(),
         ),
         host=HostReference(
             name="local", machine_id=None, hostname="chris-testing", boot_id=None, engine=engine()

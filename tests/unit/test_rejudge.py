@@ -89,6 +89,13 @@ def test_by_its_own_policy_a_run_is_what_it_was(tmp_path: Path, run: int):
     assert {one.code for one in stored.findings} >= {one.code for one in made.findings}
 
 
+def test_a_report_keeps_the_limits_that_it_was_judged_by(tmp_path: Path):
+    store = recorded(tmp_path, NOW)
+    stored, made = again(store, replace(POLICY, limits=Limits(max_state_bytes=7)), 1)
+    assert stored.policy.limits == Limits(min_free_bytes=GIB)
+    assert made.policy.limits == Limits(max_state_bytes=7)
+
+
 def test_the_demo_by_its_own_policy(tmp_path: Path):
 
     store = EvidenceStore(tmp_path, log=lambda _: None)

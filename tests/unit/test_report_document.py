@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from hygiene_core.report.document import from_json, json_schema, to_json
-from hygiene_core.testing import builder, cache_record, container, finding, image, judged, report, volume
+from hygiene_core.testing import GIB, builder, cache_record, container, finding, image, judged, report, volume
 from tests.unit.report_scenes import SCENES
 from tests.unit.report_snapshots import JsonSnapshot
 
@@ -124,6 +124,16 @@ def test_a_document_with_another_offset_is_the_same_moment():
     assert from_json(text).started_at == berlin
 
 
+def test_a_run_that_was_stored_before_limits_and_candidates_is_still_read():
+    document = json.loads(to_json(SCENES["attention"]))
+    assert document["policy"].pop("limits")["min_free_bytes"] == 60 * GIB
+    for one in document["summary"]["classes"].values():
+        del one["candidate_bytes"]
+    older = from_json(json.dumps(document))
+    assert older.policy.limits is None
+    assert {one.candidate_bytes for one in older.summary.classes.values()} == {None}
+
+
 def test_text_that_is_not_unicode_is_written_visibly():
     odd = report(judged(image("a\udc80b", labels={"k\ud800": "v"})))
     document = json.loads(to_json(odd))
@@ -152,6 +162,7 @@ HEADINGS = {
     "HostReference": "host",
     "EngineIdentity": "host.engine",
     "PolicyReference": "policy",
+    "Limits": "policy.limits",
     "Finding": "findings",
     "Severity": "severity",
     "Summary": "summary",

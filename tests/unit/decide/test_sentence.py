@@ -88,7 +88,8 @@ def test_spans(span: timedelta, expected: str):
         (512 * MIB, "512 MiB"),
         (500 * 10**6, "476.8 MiB"),
         (3 * GIB // 2, "1.5 GiB"),
-        (2**63 - 1, "8388608 TiB"),
+        (2**40 - 1, "1.0 TiB"),
+        (2**63 - 1, "8 EiB"),
     ],
 )
 def test_sizes(size_bytes: int, expected: str):

@@ -19,6 +19,7 @@ from hygiene_core.testing import (
     cache_record,
     filesystem,
     image,
+    judged,
     observation,
     runner,
     volume,
@@ -213,6 +214,47 @@ def test_candidate_bytes_are_unknown_with_one_unknown_part():
 @pytest.mark.parametrize("how", ["partial", "unavailable"])
 def test_candidate_bytes_are_unknown_unless_everything_was_seen(name, how):
     assert summary_of(observation(**{how: {name: "frozen"}})).candidate_bytes is None
+
+
+def candidates(seen, *rows):
+    context = context_of(seen)
+    classes = summarise(seen, rows, context).classes
+    return {name: one.candidate_bytes for name, one in classes.items()}
+
+
+def test_the_candidates_of_a_class_are_a_part_of_what_its_size_counts():
+    left, other = (image(name, tags=(), layers=("x", name), size_bytes=26) for name in "lo")
+    left, other = (replace(one, shared_bytes=20) for one in (left, other))
+    stopped = container(state="exited", writable_bytes=3)
+    here, elsewhere = volume("a", size_bytes=5), volume("b", options={"type": "nfs"}, size_bytes=None)
+    kept = volume("c", size_bytes=50)
+    embedded, own = cache_record("e", size_bytes=7), cache_record("o", builder="warm0", size_bytes=70)
+    seen = observation(left, other, stopped, here, elsewhere, kept, embedded, own)
+    going = (left, other, stopped, here, elsewhere, embedded, own)
+    made = candidates(seen, *(judged(one) for one in going), judged(kept, "retained"))
+    # The layer that both images stand on goes with the second of them.
+    assert made == {"images": 32, "containers": 3, "volumes": 5, "build_cache": 7}
+    assert candidates(seen)["images"] == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "lost", "unknown"),
+    [
+        ("partial", "volumes", {"volumes"}),
+        ("unavailable", "build_cache", {"build_cache"}),
+        ("partial", "containers", {"images", "containers", "volumes"}),
+        ("partial", "builders", set()),
+    ],
+)
+def test_the_candidates_of_a_class_that_was_not_seen_whole_are_unknown(how, lost, unknown):
+    made = candidates(observation(**{how: {lost: "frozen"}}))
+    assert {name for name, figure in made.items() if figure is None} == unknown
+
+
+def test_one_candidate_of_unknown_size_makes_its_class_unknown():
+    found = container(state="exited", writable_bytes=None)
+    other = container("b", state="exited", writable_bytes=1)
+    assert candidates(observation(found, other), judged(found), judged(other))["containers"] is None
 
 
 def test_orphans_of_buildkit():
