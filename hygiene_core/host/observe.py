@@ -18,7 +18,16 @@ from typing import Any
 from hygiene_core.clock import utc_now
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
-from hygiene_core.host.probes import buildkit, data_root, filesystems, identity, instances, runners, toolchain
+from hygiene_core.host.probes import (
+    buildkit,
+    credentials,
+    data_root,
+    filesystems,
+    identity,
+    instances,
+    runners,
+    toolchain,
+)
 from hygiene_core.host.probes.build_cache import read_build_cache
 from hygiene_core.host.probes.builders import embedded_builder, find_builders, node_of_id
 from hygiene_core.host.probes.containers import read_containers
@@ -77,6 +86,7 @@ class _Pass:
             (SectionName.VOLUMES, limits.volumes),
             (SectionName.BUILD_CACHE, limits.build_cache),
             (SectionName.RUNNERS, limits.runners),
+            (SectionName.CREDENTIALS, limits.engine),
             (SectionName.BUILDER_CACHE, limits.builder_cache),
             (SectionName.INSTANCES, limits.engine),
             (SectionName.TOOLCHAIN, limits.engine),
@@ -89,6 +99,7 @@ class _Pass:
             self._start_engine()
             if self.request.runner_roots:
                 self._start_runners()
+                self._start_credentials()
             self._start_toolchain()
             if self.request.homes:
                 self._start_instances()
@@ -124,6 +135,24 @@ class _Pass:
             return Outcome(replace(section, rows_missing=not seen.whole), seen)
 
         self.sections.start(SectionName.RUNNERS, self._deadlines[SectionName.RUNNERS], work)
+
+    def _start_credentials(self) -> None:
+        """Apart from the runners: a home on a dead network filesystem must not cost their directories."""
+        roots = self.request.runner_roots
+
+        def work() -> Outcome:
+            began = utc_now()
+            seen = credentials.read_credentials(roots)
+            section = local_section(
+                SectionName.CREDENTIALS,
+                credentials.SOURCE,
+                began,
+                seen.problems,
+                any_seen=bool(seen.by_runner),
+            )
+            return Outcome(section, seen)
+
+        self.sections.start(SectionName.CREDENTIALS, self._deadlines[SectionName.CREDENTIALS], work)
 
     def _start_instances(self) -> None:
         homes = self.request.homes
@@ -360,6 +389,7 @@ class _Pass:
 
         told = readings.get(SectionName.BUILDER_CACHE)
         runner = readings.get(SectionName.RUNNERS, runners.RunnersReading())
+        account = readings.get(SectionName.CREDENTIALS, credentials.CredentialsReading())
         return Observation(
             started_at=started_at,
             ended_at=utc_now(),
@@ -371,7 +401,7 @@ class _Pass:
             volumes=rows(SectionName.VOLUMES),
             build_cache=rows(SectionName.BUILD_CACHE) + (told.records if told else ()),
             builders=rows(SectionName.BUILDERS),
-            runners=runner.runners,
+            runners=account.joined(runner.runners),
             runner_workdirs=runner.workdirs,
             tools=readings.get(SectionName.TOOLCHAIN, ()),
             data_root_use=readings.get(SectionName.DATA_ROOT),

@@ -163,6 +163,7 @@ HEADINGS = {
     "Availability": "availability",
     "Filesystem": "filesystems",
     "Runner": "runners",
+    "DockerCredentials": "runners.docker_credentials",
     "Span": "covered",
     "Tool": "tools",
     "DataRootUse": "data_root_use",
