@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from hygiene_core.host.probes.accounts import Account, Accounts, may_change
 from hygiene_core.host.probes.credentials import CredentialsReading, JobAccount, read_credentials
 from hygiene_core.host.probes.files import MOST_BYTES
 from hygiene_core.model.observation import DockerCredentials
@@ -39,7 +40,7 @@ class Scene:
             "root:x:0:0:root:/root:/bin/bash\n+::::::\nbroken\n"
             f"ci:x:{CI}:{CI}::{self.home}:/bin/bash\nother:x:{OTHER}:{OTHER}::/nowhere:/bin/sh\n"
         )
-        (self.system / "etc/group").write_text(f"docker:x:{DOCKERS}:someone,ci\n")
+        (self.system / "etc/group").write_text(f"docker:x:{DOCKERS}:someone,ci\nodd:x:{'9' * 5000}:ci\n")
 
     def directory(self, name: str, owner: int, mode: int = 0o755) -> Path:
         made = self.base / name
@@ -315,12 +316,17 @@ def test_what_counts_as_stored(scene, content, count):
     assert scene.credentials().stored_count == count
 
 
+def test_helpers_that_a_job_made_up_are_cut(scene):
+    scene.config({"credHelpers": {str(number): f"{number:03d}" * 100 for number in range(500)}})
+    assert {len(one) for one in scene.credentials().helpers} == {64}
+    assert len(scene.credentials().helpers) == 16
+
+
 def test_helpers_are_named_each_once_and_masked(scene):
     helpers = {"a.example": "ecr-login", "b.example": "pass", "c.example": 7, "d.example": ""}
     scene.config({"credsStore": "pass", "credHelpers": helpers})
     assert scene.credentials().helpers == ("ecr-login", "pass")
-    scene.config_file = scene.home / ".docker/config.json"
-    scene.config_file.write_text(json.dumps({"credsStore": "ghp_" + "a1" * 18}))
+    (scene.home / ".docker/config.json").write_text(json.dumps({"credsStore": "ghp_" + "a1" * 18}))
     assert "a1a1" not in scene.credentials().helpers[0]
 
 
@@ -461,15 +467,34 @@ def test_root_may_change_everything(scene, shared):
     assert scene.credentials().writable
 
 
+def test_what_cannot_be_looked_at_is_not_called_safe(scene, shared):
+    stranger = Account(name="ci", uid=CI)
+    loop(shared.parent / "loop")
+    assert may_change(stranger, f"{shared.parent}/loop/config.json") is None
+    shared.parent.chmod(0o777)
+    assert may_change(stranger, f"{shared.parent}/loop/config.json") is True
+
+
+def test_the_name_service_knows_whom_the_files_do_not_name():
+    asked = Accounts(ask=True)
+    assert (asked.named("root").uid, asked.numbered(0).home) == (0, "/root")
+    assert asked.named("9" * 5000).uid is None
+    assert asked.named("nul\0in") == Account(name="nul\0in")
+    assert asked.numbered(2**70) == Account(name=str(2**70), uid=2**70)
+
+
 # -- somebody else than root looks ---------------------------------------------------------------------------
 
 AS_NOBODY = """
 import ctypes, os, sys
 from pathlib import Path
 from hygiene_core.host.probes.credentials import read_credentials
+def read():
+    return read_credentials({"lane-1": sys.argv[1]}, system=Path(sys.argv[2]))
+read()  # loads what Python loads late, while its own files may still be read
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # what changed its user may not see its own descriptors otherwise
-seen = read_credentials({"lane-1": sys.argv[1]}, system=Path(sys.argv[2]))
+seen = read()
 one = seen.by_runner["lane-1"]
 print(one.user, one.docker_config, one.docker_credentials, *seen.problems, sep="\\n")
 """

@@ -18,6 +18,7 @@ from hygiene_core.host.probes.files import cause_of, read_regular
 __all__ = ["Account", "Accounts", "may_change", "read_accounts"]
 
 _PASSWD_FIELDS, _GROUP_FIELDS = 7, 4
+_MOST_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +43,9 @@ class Accounts:
         """The user of a name, or of a number in digits; one that nobody knows has a name alone."""
         if name in self.by_name:
             return self.by_name[name]
-        if name.isascii() and name.isdecimal():
-            return self.numbered(int(name))
+        number = _number(name)
+        if number is not None:
+            return self.numbered(number)
         return (_asked(name) if self.ask else None) or Account(name=name)
 
     def numbered(self, uid: int) -> Account:
@@ -61,11 +63,9 @@ def read_accounts(system: Path, problems: list[str]) -> Accounts:
             groups.setdefault(member, set()).add(int(fields[2]))
     made = Accounts(ask=system == Path("/"))
     for fields in _rows(system / "etc/passwd", _PASSWD_FIELDS, problems):
-        name, uid = fields[0], int(fields[2])
-        own = {int(fields[3])} if fields[3].isdecimal() else set()
-        one = Account(
-            name=name, uid=uid, groups=frozenset(own | groups.get(name, set())), home=fields[5] or None
-        )
+        name, uid, own = fields[0], int(fields[2]), _number(fields[3])
+        all_groups = groups.get(name, set()) | (set() if own is None else {own})
+        one = Account(name=name, uid=uid, groups=frozenset(all_groups), home=fields[5] or None)
         made.by_name.setdefault(name, one)
         made.by_uid.setdefault(uid, one)
     return made
@@ -82,8 +82,13 @@ def _rows(path: Path, fields: int, problems: list[str]) -> Iterator[list[str]]:
         return
     for line in content.split(b"\n"):
         row = os.fsdecode(line).split(":")
-        if len(row) == fields and row[2].isascii() and row[2].isdecimal():
+        if len(row) == fields and _number(row[2]) is not None:
             yield row
+
+
+def _number(text: str) -> int | None:
+    """The number of a user or a group, which has no more than ten digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _asked(who: str | int) -> Account | None:

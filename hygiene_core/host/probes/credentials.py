@@ -35,6 +35,8 @@ _UNIT_PLACES = (
 )
 """The first that has a file of a name decides, as systemd.unit(5) says."""
 _KEY = "DOCKER_CONFIG"
+_MOST_HELPERS, _LONGEST_NAME = 16, 64
+"""A job wrote them, and evidence is kept for ever."""
 _SECRETS = ("auth", "password", "identitytoken", "registrytoken")
 
 
@@ -253,10 +255,9 @@ def _counted(content: bytes) -> tuple[int, tuple[str, ...]]:
         helpers = [stored.get("credsstore"), *_folded(stored.get("credhelpers")).values()]
     except (ValueError, RecursionError):
         raise ValueError("it is not the JSON that docker writes") from None
-    return (
-        sum(any(entry.get(key) for key in _SECRETS) for entry in entries),
-        tuple(sorted({_kept(one) for one in helpers if isinstance(one, str) and one})),
-    )
+    named = sorted({_kept(one)[:_LONGEST_NAME] for one in helpers if isinstance(one, str) and one})
+    stored_count = sum(any(entry.get(key) for key in _SECRETS) for entry in entries)
+    return stored_count, tuple(named[:_MOST_HELPERS])
 
 
 def _folded(value: Any) -> dict[str, Any]:
