@@ -32,7 +32,7 @@ def _shared(path: str, runners: list[Runner]) -> Finding | None:
     if stored:
         registries = f"{stored} {'registry' if stored == 1 else 'registries'}"
         message = f"credentials of {registries} lie in {path}, which the jobs of {_named(runners)} may change"
-        return finding(FindingCode.CREDENTIALS_SHARED, message, subject=path, figure=stored, unit="count")
+        return finding(FindingCode.CREDENTIALS_SHARED, message, subject=path)
     if len(runners) == 1:
         return None
     helpers = sorted({helper for one in seen for helper in one.helpers})
