@@ -19,6 +19,7 @@ from hygiene_core.model.judgement import Judged, Reason, Verdict
 from hygiene_core.model.observation import (
     TIMEOUT_RETURN_CODE,
     Availability,
+    DockerCredentials,
     EngineIdentity,
     Filesystem,
     HostIdentity,
@@ -58,6 +59,7 @@ __all__ = [
     "cache_record",
     "container",
     "digest",
+    "docker_credentials",
     "engine",
     "filesystem",
     "finding",
@@ -78,7 +80,13 @@ NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 """The moment that every built object agrees on."""
 
 _WHERE_ASKED = frozenset(
-    {SectionName.RUNNERS, SectionName.RUN_CACHES, SectionName.INSTANCES, SectionName.DATA_ROOT}
+    {
+        SectionName.RUNNERS,
+        SectionName.CREDENTIALS,
+        SectionName.RUN_CACHES,
+        SectionName.INSTANCES,
+        SectionName.DATA_ROOT,
+    }
 )
 _CLASSES = {
     Kind.IMAGE: SectionName.IMAGES,
@@ -195,8 +203,25 @@ def runner(name: str = "lane-1", **fields: Any) -> Runner:
         "work_folder": "_work",
         "listening": True,
         "busy": False,
+        "user": "ci",
+        "home": "/home/ci",
+        "docker_config": "/home/ci/.docker",
+        "docker_credentials": docker_credentials(),
     }
     return Runner(**made | fields)
+
+
+def docker_credentials(stored_count: int | None = None, **fields: Any) -> DockerCredentials:
+    """A `config.json` of the user `ci`; without a count there is no such file yet."""
+    made: dict[str, Any] = {
+        "path": "/home/ci/.docker/config.json",
+        "present": stored_count is not None,
+        "writable": True,
+        "stored_count": stored_count or 0,
+    }
+    if made["present"]:
+        made |= {"owner": "ci", "mode": "0600"}
+    return DockerCredentials(**made | fields)
 
 
 def workdir(name: str = "lane-1/_work/odoo-docker", **fields: Any) -> RunnerWorkdir:
@@ -317,7 +342,8 @@ def observation(
         "sections": _sections(partial or {}, unavailable or {}),
     }
     if made["runners"] or made["runner_workdirs"]:
-        made["sections"].setdefault(SectionName.RUNNERS, section(SectionName.RUNNERS))
+        for name in (SectionName.RUNNERS, SectionName.CREDENTIALS):
+            made["sections"].setdefault(name, section(name))
     if made["run_caches"]:
         made["sections"].setdefault(SectionName.RUN_CACHES, section(SectionName.RUN_CACHES))
     return Observation(**made | fields)

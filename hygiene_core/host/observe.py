@@ -20,6 +20,7 @@ from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
 from hygiene_core.host.probes import (
     buildkit,
+    credentials,
     data_root,
     filesystems,
     identity,
@@ -87,6 +88,7 @@ class _Pass:
             (SectionName.BUILD_CACHE, limits.build_cache),
             (SectionName.RUNNERS, limits.runners),
             (SectionName.RUN_CACHES, limits.run_caches),
+            (SectionName.CREDENTIALS, limits.engine),
             (SectionName.BUILDER_CACHE, limits.builder_cache),
             (SectionName.INSTANCES, limits.engine),
             (SectionName.TOOLCHAIN, limits.engine),
@@ -101,6 +103,7 @@ class _Pass:
                 self._start_runners()
             if self.request.run_caches:
                 self._start_run_caches()
+                self._start_credentials()
             self._start_toolchain()
             if self.request.homes:
                 self._start_instances()
@@ -149,6 +152,24 @@ class _Pass:
             return Outcome(replace(section, rows_missing=not seen.whole), seen)
 
         self.sections.start(SectionName.RUN_CACHES, deadline, work)
+
+    def _start_credentials(self) -> None:
+        """Apart from the runners: a home on a dead network filesystem must not cost their directories."""
+        roots = self.request.runner_roots
+
+        def work() -> Outcome:
+            began = utc_now()
+            seen = credentials.read_credentials(roots)
+            section = local_section(
+                SectionName.CREDENTIALS,
+                credentials.SOURCE,
+                began,
+                seen.problems,
+                any_seen=bool(seen.by_runner),
+            )
+            return Outcome(section, seen)
+
+        self.sections.start(SectionName.CREDENTIALS, self._deadlines[SectionName.CREDENTIALS], work)
 
     def _start_instances(self) -> None:
         homes = self.request.homes
@@ -386,6 +407,7 @@ class _Pass:
         told = readings.get(SectionName.BUILDER_CACHE)
         runner = readings.get(SectionName.RUNNERS, runners.RunnersReading())
         caches = readings.get(SectionName.RUN_CACHES, run_caches.RunCachesReading())
+        account = readings.get(SectionName.CREDENTIALS, credentials.CredentialsReading())
         return Observation(
             started_at=started_at,
             ended_at=utc_now(),
@@ -397,7 +419,7 @@ class _Pass:
             volumes=rows(SectionName.VOLUMES),
             build_cache=rows(SectionName.BUILD_CACHE) + (told.records if told else ()),
             builders=rows(SectionName.BUILDERS),
-            runners=runner.runners,
+            runners=account.joined(runner.runners),
             runner_workdirs=runner.workdirs,
             run_caches=caches.rows,
             tools=readings.get(SectionName.TOOLCHAIN, ()),

@@ -29,6 +29,7 @@ __all__ = [
     "SECTION_OF_KIND",
     "TIMEOUT_RETURN_CODE",
     "Availability",
+    "DockerCredentials",
     "EngineFigure",
     "EngineIdentity",
     "Filesystem",
@@ -71,6 +72,7 @@ class SectionName(StrEnum):
     TOOLCHAIN = "toolchain"
     RUNNERS = "runners"
     RUN_CACHES = "run_caches"
+    CREDENTIALS = "credentials"
 
 
 SECTION_OF_KIND: dict[Kind, SectionName] = {
@@ -163,6 +165,24 @@ class Filesystem:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DockerCredentials:
+    """The `config.json` that the `docker` command of a runner's jobs reads, without values and registries.
+
+    `path` is where its links lead. `stored_count` counts the registries whose credentials stand in the file
+    itself; `helpers` are the programs that it names to ask for others. `writable` says whether the service
+    user may change the file, make it, or put another in its place; `None` where that could not be told.
+    """
+
+    path: str
+    present: bool
+    owner: str | None = None
+    mode: str | None = None
+    writable: bool | None = None
+    stored_count: int = 0
+    helpers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
     """One GitHub Actions runner, as its directory and the process table tell.
 
@@ -171,6 +191,10 @@ class Runner:
     no unit. `label` is what the runner labels the containers and networks of its jobs with. `listening` and
     `busy` say whether a `Runner.Listener` and a `Runner.Worker` of this directory run now; `None` where the
     processes could not be seen.
+
+    `user` is whom its jobs run as, by name or else by number, and `home` is where that user lives.
+    `docker_config` is the directory where the `docker` command of its jobs keeps its configuration, and
+    `docker_credentials` what was read there. They are of the section `credentials`, not of `runners`.
     """
 
     name: str
@@ -185,6 +209,10 @@ class Runner:
     version: str | None = None
     listening: bool | None = None
     busy: bool | None = None
+    user: str | None = None
+    home: str | None = None
+    docker_config: str | None = None
+    docker_credentials: DockerCredentials | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,7 @@ from hygiene_core.report.figures import (
     warm,
     words,
 )
+from hygiene_core.report.run_caches import run_cache_rows
 from hygiene_core.report.runners import runner_rows, workdir_total
 from hygiene_core.report.tools import tool_rows
 
@@ -83,6 +84,7 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         more_warm=more_warm,
         builders=list(builder_rows(report)),
         runners=list(runner_rows(report)),
+        run_caches=list(run_cache_rows(report)),
         tools=list(tool_rows(report)),
         candidates=[_candidate(row, report) for row in biggest_candidates(report, resources)],
         candidate_count=verdict_counts(report)[Verdict.CANDIDATE],

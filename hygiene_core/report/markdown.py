@@ -243,10 +243,19 @@ def _builders(report: Report) -> list[str]:
 
 def _runners(report: Report) -> list[str]:
     rows = [
-        [markdown_cell(row.name), markdown_cell(row.agent), row.state, row.held, row.changed]
+        [
+            markdown_cell(row.name),
+            markdown_cell(row.agent),
+            markdown_cell(row.user),
+            row.credentials,
+            row.state,
+            row.held,
+            row.changed,
+        ]
         for row in runner_rows(report)
     ]
-    return ["### Runners", "", *_table("Runner Agent State >Holds >Changed", rows)] if rows else []
+    titles = "Runner Agent User Credentials State >Holds >Changed"
+    return ["### Runners", "", *_table(titles, rows)] if rows else []
 
 
 def _run_caches(report: Report) -> list[str]:

@@ -22,6 +22,8 @@ class RunnerRow:
     state: str
     held: str
     changed: str
+    user: str
+    credentials: str
 
 
 def runner_rows(report: Report) -> Iterator[RunnerRow]:
@@ -38,7 +40,19 @@ def runner_rows(report: Report) -> Iterator[RunnerRow]:
             state=state_of(runner),
             held=held if len(sizes) == len(mine) and all(one.whole for one in mine) else f"at least {held}",
             changed=age(max(changes, default=None), report.ended_at),
+            user=runner.user or UNKNOWN,
+            credentials=credentials_of(runner),
         )
+
+
+def credentials_of(runner: Runner) -> str:
+    """How many registries have credentials in the Docker configuration of its jobs."""
+    seen = runner.docker_credentials
+    if seen is None:
+        return UNKNOWN
+    if not seen.present:
+        return "no file"
+    return f"{seen.stored_count} stored" if seen.stored_count else "none"
 
 
 def state_of(runner: Runner) -> str:

@@ -303,11 +303,19 @@ def _builders(page: _Page) -> list[str]:
 
 def _runners(page: _Page) -> list[str]:
     rows: list[list[str | Painted]] = [
-        [plain(row.name, _NAME_LIMIT), plain(row.agent, _NAME_LIMIT), row.state, row.held, row.changed]
+        [
+            plain(row.name, _NAME_LIMIT),
+            plain(row.agent, _NAME_LIMIT),
+            *((plain(row.user, 40), row.credentials) if page.wide else ()),
+            row.state,
+            row.held,
+            row.changed,
+        ]
         for row in runner_rows(page.report)
     ]
-    columns = [Column("RUNNER", flexible=True), Column("AGENT", flexible=True), Column("STATE")]
-    columns += [Column("HOLDS", right=True), Column("CHANGED", right=True)]
+    columns = [Column("RUNNER", flexible=True), Column("AGENT", flexible=True)]
+    columns += [Column("USER"), Column("CREDENTIALS")] if page.wide else []
+    columns += [Column("STATE"), Column("HOLDS", right=True), Column("CHANGED", right=True)]
     return [page.head("Runners"), *table(columns, rows, page.width, page.ink)] if rows else []
 
 

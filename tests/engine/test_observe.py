@@ -152,6 +152,7 @@ def test_a_frozen_engine_ends_as_a_timeout_in_every_section(lab_host: LabHost):
         SectionName.HOST,
         SectionName.FILESYSTEMS,
         SectionName.RUNNERS,
+        SectionName.CREDENTIALS,
         SectionName.INSTANCES,
         SectionName.DATA_ROOT,
         SectionName.TOOLCHAIN,

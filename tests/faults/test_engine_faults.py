@@ -24,6 +24,13 @@ from tests.faults.fake_engine import FakeEngine, plain, reply
 
 SHORT = timedelta(seconds=0.3)
 LONG = timedelta(seconds=30)
+WHERE_NAMED = {
+    SectionName.RUNNERS,
+    SectionName.CREDENTIALS,
+    SectionName.INSTANCES,
+    SectionName.DATA_ROOT,
+}
+"""The sections that are asked only where the configuration or the Engine names a place."""
 
 
 def deadlines(limit: timedelta = LONG, **other: timedelta) -> Deadlines:
@@ -336,11 +343,7 @@ def test_each_section_is_told_once_when_it_starts_and_once_when_it_ends(reachabl
         observe(ObserveRequest(docker_socket=path), emit=told.append)
     started = [event.section for event in told if isinstance(event, ProbeStarted)]
     finished = [event.section.name for event in told if isinstance(event, ProbeFinished)]
-    assert (
-        sorted(started)
-        == sorted(finished)
-        == sorted(set(SectionName) - {SectionName.RUNNERS, SectionName.INSTANCES, SectionName.DATA_ROOT})
-    )
+    assert sorted(started) == sorted(finished) == sorted(set(SectionName) - WHERE_NAMED)
 
 
 def test_a_listener_that_fails_ends_the_pass_and_leaves_no_thread_behind():

@@ -177,6 +177,7 @@ HEADINGS = {
     "Availability": "availability",
     "Filesystem": "filesystems",
     "Runner": "runners",
+    "DockerCredentials": "runners.docker_credentials",
     "Span": "covered",
     "Removal": "removals",
     "Tool": "tools",

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from hygiene_core.model.judgement import Verdict
-from hygiene_core.report import markdown, text
-from hygiene_core.report.runners import RunnerRow, runner_rows, state_of, workdir_total
-from hygiene_core.testing import GIB, NOW, judged, report, runner, section, workdir
+from hygiene_core.report import html, markdown, text
+from hygiene_core.report.runners import RunnerRow, credentials_of, runner_rows, state_of, workdir_total
+from hygiene_core.testing import GIB, NOW, docker_credentials, judged, report, runner, section, workdir
 
 CHECKOUT = workdir()
 TOOLS = workdir("lane-1/_work/_tool", role="tools", size_bytes=GIB, changed_at=NOW)
@@ -25,8 +25,8 @@ def rows(*workdirs, **fields):
 
 def test_a_row_sums_what_a_runner_holds_and_ages_its_checkouts():
     assert rows(TOOLS, CHECKOUT) == [
-        RunnerRow("lane-1", "chris-testing-lane-1", "idle", "3.0 GiB", "2 d"),
-        RunnerRow("lane-2", "chris-testing-lane-2", "stopped", "unknown", "-"),
+        RunnerRow("lane-1", "chris-testing-lane-1", "idle", "3.0 GiB", "2 d", "ci", "no file"),
+        RunnerRow("lane-2", "chris-testing-lane-2", "stopped", "unknown", "-", "ci", "no file"),
     ]
 
 
@@ -52,6 +52,31 @@ def test_states(busy, listening, said):
     assert state_of(runner(busy=busy, listening=listening)) == said
 
 
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        (None, "unknown"),
+        (docker_credentials(), "no file"),
+        (docker_credentials(0), "none"),
+        (docker_credentials(2), "2 stored"),
+    ],
+)
+def test_credentials(seen, said):
+    assert credentials_of(runner(docker_credentials=seen)) == said
+
+
+def test_a_report_of_before_knows_no_user():
+    assert rows(user=None, docker_credentials=None)[0].user == "unknown"
+
+
+def test_text_shows_the_user_where_there_is_room():
+    made = report(runners=(runner("odoo-enterprise-lane-1", user="github-runner"),))
+    narrow, wide = (text.render(made, width=width, zone=UTC) for width in (80, 120))
+    assert "github-runner" not in narrow
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "github-runner  no file" in wide
+
+
 @pytest.mark.parametrize(("availability", "said"), [("complete", "3.0 GiB"), ("partial", "at least 3.0 GiB")])
 def test_the_total_is_a_lower_bound_where_the_section_is_partial(availability, said):
     reason = None if availability == "complete" else "a file vanished"
@@ -69,7 +94,7 @@ def test_no_runner_is_no_table_and_no_zero():
 
 
 def test_both_formats_show_the_table_and_no_markup_of_the_host():
-    evil = runner(agent_name="[bold]\x1b[2J|x<script>")
+    evil = runner(agent_name="[bold]\x1b[2J|x<script>", user="a|b\x1b[2J<script>")
     made = report(judged(CHECKOUT, Verdict.RETAINED), runners=(evil,))
     shown = text.render(made, width=120, zone=UTC)
     assert "Runners" in shown
@@ -79,6 +104,8 @@ def test_both_formats_show_the_table_and_no_markup_of_the_host():
     assert "### Runners" in page
     assert "<script>" in page  # inside a code span, where it is text
     assert "`[bold]\\x1b[2J\\|x<script>`" in page
+    assert "`a\\|b\\x1b[2J<script>`" in page
+    assert "a|b\\x1b[2J&lt;script&gt;" in html.render(made, zone=UTC)
 
 
 def test_the_newest_change_counts_from_the_end_of_the_run():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hygiene_core.decide.context import Context
-from hygiene_core.decide.findings import builders, kit, space, tools
+from hygiene_core.decide.findings import builders, kit, runners, space, tools
 from hygiene_core.decide.findings.codes import CODES, FindingCode
 from hygiene_core.model.observation import Availability, Observation
 from hygiene_core.model.report import Finding, Severity, Status, Summary
@@ -32,6 +32,7 @@ def find(
         *tools.tools(observation, context),
         *space.logs(observation),
         *builders.collections(observation, context),
+        *runners.credentials(observation),
         *kit.sections(observation),
         *kit.kit(context, state_bytes),
     ]

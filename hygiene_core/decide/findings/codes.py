@@ -28,6 +28,8 @@ class FindingCode(StrEnum):
     GC_TIER_MISSING = "GC_TIER_MISSING"
     GC_OVER_BUDGET = "GC_OVER_BUDGET"
     GC_OVERCOMMIT = "GC_OVERCOMMIT"
+    CREDENTIALS_SHARED = "CREDENTIALS_SHARED"
+    DOCKER_CONFIG_SHARED = "DOCKER_CONFIG_SHARED"
     SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
     CLOCK_SUSPECT = "CLOCK_SUSPECT"
     ENGINE_CHANGED = "ENGINE_CHANGED"
@@ -72,6 +74,12 @@ CODES: dict[FindingCode, _Code] = {
     ),
     FindingCode.GC_OVERCOMMIT: _Code(
         Severity.WARNING, "The builders together may take more than the disk has."
+    ),
+    FindingCode.CREDENTIALS_SHARED: _Code(
+        Severity.WARNING, "Registry credentials lie in a Docker configuration that jobs share and may change."
+    ),
+    FindingCode.DOCKER_CONFIG_SHARED: _Code(
+        Severity.INFO, "Several runners share a Docker configuration that their jobs may change."
     ),
     FindingCode.SECTION_INCOMPLETE: _Code(
         Severity.WARNING, "A part of the host could not be read completely."

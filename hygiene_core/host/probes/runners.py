@@ -1,8 +1,8 @@
 """GitHub Actions runners: who they are, whether they have a job, and what their directories hold.
 
 Read are `.runner`, `.service`, the name that the link `bin` leads to, the names of systemd's files for the
-unit, and the names, programs and first arguments of processes. `.credentials*` and environments are never
-opened.
+unit, and the names, programs and first arguments of processes. `.credentials*` and environments are not
+opened; of `.env`, `credentials.py` takes one key.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hygiene_core.host.probes.walk import measure_tree, shown
 from hygiene_core.model.observation import Runner
 from hygiene_core.model.resource import RunnerWorkdir
 
-__all__ = ["SOURCE", "RunnersReading", "read_runners"]
+__all__ = ["SOURCE", "RunnersReading", "read_runners", "service_unit"]
 
 SOURCE = "the runners' directories; /proc/*/comm and exe"
 
@@ -110,8 +110,7 @@ _LISTING = "could not be listed"
 def _identity(name: str, root: str, told: list[str], system: Path) -> Runner:
     text = _text(os.path.join(root, ".runner"), told, needed=True)  # noqa: PTH118 - as above
     settings = _settings(text, told)
-    service = _text(os.path.join(root, ".service"), told)  # noqa: PTH118 - as above
-    unit = mask_text(service.strip()) or None if service else None
+    unit = service_unit(root, told)
     state, enabled = _unit_state(unit, system)
     return Runner(
         name=name,
@@ -125,6 +124,12 @@ def _identity(name: str, root: str, told: list[str], system: Path) -> Runner:
         label=_label(text),
         version=_version(root),
     )
+
+
+def service_unit(root: str, told: list[str]) -> str | None:
+    """The name of the systemd unit that `svc.sh` installed for a root; `None` if it installed none."""
+    service = _text(os.path.join(root, ".service"), told)  # noqa: PTH118 - as above
+    return mask_text(service.strip()) or None if service else None
 
 
 def _unit_state(unit: str | None, system: Path) -> tuple[UnitState | None, bool | None]:
