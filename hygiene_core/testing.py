@@ -75,7 +75,9 @@ GIB = 2**30
 NOW = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 """The moment that every built object agrees on."""
 
-_WHERE_ASKED = frozenset({SectionName.RUNNERS, SectionName.INSTANCES, SectionName.DATA_ROOT})
+_WHERE_ASKED = frozenset(
+    {SectionName.RUNNERS, SectionName.INSTANCES, SectionName.DATA_ROOT, SectionName.DAEMON_CONFIG}
+)
 _CLASSES = {
     Kind.IMAGE: SectionName.IMAGES,
     Kind.CONTAINER: SectionName.CONTAINERS,

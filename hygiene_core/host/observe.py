@@ -18,9 +18,17 @@ from typing import Any
 from hygiene_core.clock import utc_now
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient
-from hygiene_core.host.probes import buildkit, data_root, filesystems, identity, instances, runners, toolchain
+from hygiene_core.host.probes import (
+    buildkit,
+    daemon_config,
+    data_root,
+    filesystems,
+    identity,
+    instances,
+    runners,
+    toolchain,
+)
 from hygiene_core.host.probes.build_cache import read_build_cache
-from hygiene_core.host.probes.builders import embedded_builder, find_builders, node_of_id
 from hygiene_core.host.probes.containers import read_containers
 from hygiene_core.host.probes.engine import EngineReading, read_engine
 from hygiene_core.host.probes.events import read_events
@@ -28,17 +36,18 @@ from hygiene_core.host.probes.images import read_images
 from hygiene_core.host.probes.probe import DiskUsage, Probe, Reading
 from hygiene_core.host.probes.volumes import read_volumes
 from hygiene_core.host.sections import Outcome, Sections, local_section, run_probe
+from hygiene_core.host.told import builders_of
 from hygiene_core.model.coverage import Followed
+from hygiene_core.model.engine_config import DaemonConfig
 from hygiene_core.model.event import Emit, ProbeStarted, silent
 from hygiene_core.model.observation import (
     Availability,
     HostIdentity,
     Observation,
-    Section,
     SectionName,
 )
 from hygiene_core.model.request import ObserveRequest
-from hygiene_core.model.resource import Builder, Container
+from hygiene_core.model.resource import Container
 
 __all__ = ["observe"]
 
@@ -64,6 +73,7 @@ class _Pass:
     _held_open: EngineClient | None = None
     _usage: DiskUsage | None = None
     _builders_asked: bool = False
+    _not_ours: DaemonConfig | None = None
 
     def run(self) -> Observation:
         started_at = utc_now()
@@ -80,6 +90,7 @@ class _Pass:
             (SectionName.BUILDER_CACHE, limits.builder_cache),
             (SectionName.INSTANCES, limits.engine),
             (SectionName.TOOLCHAIN, limits.engine),
+            (SectionName.DAEMON_CONFIG, limits.engine),
             (SectionName.EVENTS, limits.engine),
             (SectionName.DATA_ROOT, limits.data_root),
         ):
@@ -132,7 +143,11 @@ class _Pass:
             began = utc_now()
             seen = instances.read_instances(homes)
             section = local_section(
-                SectionName.INSTANCES, instances.SOURCE, began, seen.problems, any_seen=bool(seen.by_node)
+                SectionName.INSTANCES,
+                instances.SOURCE,
+                began,
+                seen.problems + seen.config_problems,
+                any_seen=bool(seen.by_node),
             )
             return Outcome(section, seen)
 
@@ -181,7 +196,11 @@ class _Pass:
             section = local_section(
                 SectionName.FILESYSTEMS, filesystems.SOURCE, began, problems, any_seen=bool(rows)
             )
-            return Outcome(section, (rows, proof))
+            why_not = None
+            if engine is not None and request.daemon_config is None:
+                named = engine.identity.data_root
+                why_not = daemon_config.why_not_ours(request.docker_socket, named, proof)
+            return Outcome(section, (rows, proof, why_not))
 
         self.sections.start(SectionName.FILESYSTEMS, self._deadlines[SectionName.FILESYSTEMS], work)
 
@@ -197,6 +216,26 @@ class _Pass:
             return Outcome(section, seen)
 
         self.sections.start(SectionName.TOOLCHAIN, deadline, work)
+
+    def _start_daemon_config(self, why_not: str | None) -> None:
+        """Only where a file is certainly this Engine's: of another's there is nothing to ask."""
+        engine: EngineReading | None = self.sections.outcomes[SectionName.ENGINE].value
+        if engine is None:
+            return
+        if why_not is not None:
+            self._not_ours = daemon_config.not_ours(why_not)
+            return
+        configured, named = self.request.daemon_config, engine.identity.data_root
+
+        def work() -> Outcome:
+            began = utc_now()
+            seen, problems = daemon_config.read_daemon_config(configured, named)
+            section = local_section(
+                SectionName.DAEMON_CONFIG, daemon_config.SOURCE, began, problems, any_seen=seen is not None
+            )
+            return Outcome(section, seen)
+
+        self.sections.start(SectionName.DAEMON_CONFIG, self._deadlines[SectionName.DAEMON_CONFIG], work)
 
     def _start_data_root(self, path: str | None) -> None:
         """Only where it is proven and may be read: for others there is nothing to ask."""
@@ -247,6 +286,7 @@ class _Pass:
             self._start_filesystems(engine)
         elif outcome.section.name is SectionName.FILESYSTEMS and outcome.value is not None:
             self._start_data_root(outcome.value[1].path)
+            self._start_daemon_config(outcome.value[2])
         first = {SectionName.EVENTS, SectionName.CONTAINERS}
         # What is run in the builders is an event too: it may push out only what was read.
         if first <= self.sections.outcomes.keys() and not self._builders_asked:
@@ -264,54 +304,8 @@ class _Pass:
             self._lost_with(engine, name)
 
     def _find_builders(self) -> None:
-        began = utc_now()
         self.emit(ProbeStarted(SectionName.BUILDERS))
-        parts = {name: self.sections.outcomes[name] for name in (SectionName.CONTAINERS, SectionName.VOLUMES)}
-        lost = next((part for part in parts.values() if part.value is None), None)
-        if lost is not None:
-            self.sections.record(
-                Outcome(replace(lost.section, name=SectionName.BUILDERS, captured_bytes=None))
-            )
-            return
-        containers, volumes = (part.value for part in parts.values())
-        rows: tuple[Builder, ...] = find_builders(
-            containers.value, volumes.value, containers_are_whole=containers.whole
-        )
-        reasons = [f"{name}: {part.section.reason}" for name, part in parts.items() if not part.value.whole]
-        whole = not reasons
-        if any(row.volume and row.size_bytes is None for row in rows):
-            reasons.append(
-                f"sizes of state volumes are not known ({parts[SectionName.VOLUMES].section.reason})"
-            )
-        told = self.sections.outcomes[SectionName.BUILDER_CACHE].value
-        known = self.sections.outcomes.get(SectionName.INSTANCES)
-        rows = tuple(self._told(row, told, known) for row in rows)
-        if self.sections.outcomes[SectionName.ENGINE].value.has_builder:
-            cache = self.sections.outcomes[SectionName.BUILD_CACHE].value
-            rows = (embedded_builder(cache.value if cache is not None and cache.whole else None), *rows)
-        section = Section(
-            name=SectionName.BUILDERS,
-            availability=Availability.PARTIAL if reasons else Availability.COMPLETE,
-            reason="; ".join(reasons) or None,
-            source="containers and volumes by the names that buildx gives",
-            started_at=began,
-            ended_at=utc_now(),
-            return_code=1 if reasons else 0,
-            rows_missing=not whole,
-        )
-        self.sections.record(Outcome(section, Reading(value=rows, whole=whole)))
-
-    def _told(
-        self, builder: Builder, told: buildkit.BuildersReading | None, known: Outcome | None
-    ) -> Builder:
-        """A builder with what it told of itself, and with the files that name it."""
-        facts = told.facts.get(builder.container_id or "") if told is not None else None
-        builder = builder if facts is None else facts.added_to(builder)
-        if known is None or known.value is None:
-            return builder
-        files = known.value.by_node.get(node_of_id(builder.id), ())
-        # Where a file could not be read, "none" is not known.
-        return replace(builder, instances=files if files or not known.value.problems else None)
+        self.sections.record(builders_of(self.sections.outcomes))
 
     def _check_restart(self) -> None:
         """Make every section of the Engine partial if the Engine was restarted while they were read."""
@@ -375,6 +369,7 @@ class _Pass:
             runner_workdirs=runner.workdirs,
             tools=readings.get(SectionName.TOOLCHAIN, ()),
             data_root_use=readings.get(SectionName.DATA_ROOT),
+            daemon_config=readings.get(SectionName.DAEMON_CONFIG, self._not_ours),
             followed=readings[SectionName.EVENTS].value if SectionName.EVENTS in readings else Followed(),
             engine_figures=figures,
             sections={
