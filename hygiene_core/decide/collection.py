@@ -16,8 +16,18 @@ _CHEAP_TYPES = ("source.local", "exec.cachemount", "source.git.checkout")
 
 def ceiling(builder: Builder) -> int | None:
     """The bytes under which BuildKit keeps an ordinary cache by itself; `None` if nothing bounds it."""
-    bounds = [rule.max_used_bytes for rule in _for_all(builder) if rule.max_used_bytes is not None]
-    return min(bounds, default=None)
+    return min((bound for rule in _for_all(builder) if (bound := _bound(rule)) is not None), default=None)
+
+
+def _bound(rule: GcRule) -> int | None:
+    """The bytes that one tier lets a cache have on a disk that is not full (`calculateKeepBytes`).
+
+    The reserve goes before every other bound, and alone it is the bound. A tier that says nothing lets go of
+    all that it is for.
+    """
+    if rule.max_used_bytes is None and rule.min_free_bytes is not None:
+        return None
+    return max(rule.max_used_bytes or 0, rule.reserved_bytes or 0)
 
 
 def collects_nothing(builder: Builder) -> bool:
@@ -31,13 +41,24 @@ def lacks(builder: Builder) -> tuple[str, ...]:
     if not rules:
         return ()
     missing = []
-    if not any(kind in text for rule in rules for text in rule.filters for kind in _CHEAP_TYPES):
-        missing.append("a tier that lets cheap records go first (local sources, cache mounts)")
+    cheap = [text for rule in rules for text in rule.filters if any(kind in text for kind in _CHEAP_TYPES)]
+    if not any(map(_can_match, cheap)):
+        why = "; its own asks for several types at once and never matches" if cheap else ""
+        missing.append(f"a tier that lets cheap records go first (local sources, cache mounts{why})")
     if not _for_all(builder):
         missing.append("a tier without age and filter, which bounds the whole cache")
     if not any(rule.everything for rule in rules):
         missing.append("a tier for internal and frontend records, which otherwise stay for ever")
     return tuple(missing)
+
+
+def _can_match(text: str) -> bool:
+    """Whether one record can be all that a filter asks: its parts all have to hold, and a type is one only.
+
+    BuildKit's own default asks for three types at once before 0.31, and the Engine's before 29.6.
+    """
+    types = {part.strip() for part in text.split(",") if part.strip().startswith("type==")}
+    return len(types) <= 1
 
 
 def over_budget(builder: Builder, policy: Policy) -> tuple[int | None, int] | None:

@@ -25,7 +25,7 @@ _PERCENTS = range(101)
 
 
 def parse_buildkitd(encoded: Any) -> BuildkitdConfig:
-    """The collection that an encoded file asks for. Raises ValueError, which does not repeat the file."""
+    """The collection that an encoded file asks for. Raises BadValue, which does not repeat the file."""
     if not isinstance(encoded, str):
         raise BadValue("not base64")
     try:

@@ -30,7 +30,7 @@ def parse_daemon_json(path: str, content: bytes) -> tuple[DaemonConfig, tuple[st
     """What a file says, and a sentence for each key that cannot be read.
 
     Raises:
-        ValueError: it is not one JSON object; the message does not repeat it.
+        BadValue: it is not one JSON object; the message does not repeat it.
     """
     table = _table_of(content)
     problems: list[str] = []
@@ -38,7 +38,7 @@ def parse_daemon_json(path: str, content: bytes) -> tuple[DaemonConfig, tuple[st
     def read(name: str, parse: Callable[[], T]) -> T | None:
         try:
             return parse()
-        except ValueError as error:
+        except BadValue as error:
             problems.append(f"{path}: {name} is {error}")
             return None
 
@@ -103,7 +103,7 @@ def _size(table: dict[str, Any], key: str) -> int | None:
         return None
     try:
         return bytes_of(value)
-    except ValueError as error:
+    except BadValue as error:
         raise BadValue(f"not to be read: its {key} is {error}") from None
 
 
@@ -152,7 +152,7 @@ def _rule(rule: Any) -> EngineGcRule:
 def _age(value: str) -> timedelta | None:
     try:
         return duration_of(value) or None
-    except ValueError:
+    except BadValue:
         raise BadValue("not to be read: an age in its policy is not a duration") from None
 
 

@@ -24,7 +24,8 @@ PACKED = Path(demo.__file__).parents[1] / "demo" / "observation.json.gz"
 def test_the_recording_is_complete_and_holds_every_kind():
     seen = demo.DemoTransport().observe(ObserveRequest(docker_socket="/nowhere"))
     assert {section.availability for section in seen.sections.values()} == {Availability.COMPLETE}
-    assert set(seen.sections) == set(SectionName)
+    # The recorded Engine ran in a tree of its own: no file of the recorder's machine was its configuration.
+    assert set(seen.sections) == set(SectionName) - {SectionName.DAEMON_CONFIG}
     assert all(
         (seen.images, seen.containers, seen.volumes, seen.build_cache, seen.builders, seen.filesystems)
     )
