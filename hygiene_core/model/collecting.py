@@ -64,6 +64,8 @@ def embedded_policy(
     if not enabled:
         return ()
     if gc.policy is not None:
+        if version < _THREE_BOUNDS and any(rule.keep_bytes is None for rule in gc.policy):
+            return None  # it would not start: whatever holds now is not this
         return tuple(_engine_rule(rule, gc, version) for rule in gc.policy)
     bounds = _engine_bounds(gc, version, disk_bytes)
     return None if bounds is None else _engine_default(bounds, version)

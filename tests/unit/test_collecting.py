@@ -125,7 +125,7 @@ def test_a_share_of_an_unknown_disk_is_not_known(version):
 def test_a_policy_replaces_the_default():
     rules = (
         EngineGcRule(filters=("type==source.local",), keep_for=TWO_DAYS, keep_bytes=GIB),
-        EngineGcRule(everything=True, max_used_bytes=9 * GIB, min_free_bytes=GIB),
+        EngineGcRule(everything=True, keep_bytes=0, max_used_bytes=9 * GIB, min_free_bytes=GIB),
     )
     gc = EngineGc(enabled=True, keep_bytes=5 * GIB, policy=rules)
     # One bound alone is read before 28.0, and the default stands in where it is not set.
@@ -138,6 +138,12 @@ def test_a_policy_replaces_the_default():
         GcRule(everything=True, max_used_bytes=9 * GIB, min_free_bytes=GIB),
     )
     assert embedded_policy(EngineGc(enabled=True, policy=()), "29.0.0", None) == ()
+
+
+def test_a_rule_that_an_old_engine_does_not_start_with_is_not_in_effect():
+    gc = EngineGc(enabled=True, keep_bytes=GIB, policy=(EngineGcRule(everything=True, max_used_bytes=GIB),))
+    assert embedded_policy(gc, "27.5.1", None) is None
+    assert embedded_policy(gc, "28.0.0", None) == (GcRule(everything=True, max_used_bytes=GIB),)
 
 
 def test_the_default_of_buildkit_is_what_it_tells_itself():
