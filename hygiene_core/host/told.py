@@ -117,7 +117,7 @@ def _embedded(
         return builder
     if not config.exists:
         source = f"the Engine's defaults (there is no {config.path})"
-    elif config.gc.policy is not None or not policy:
+    elif config.gc.policy is not None or config.gc.enabled is False:
         source = config.path
     else:
         source = f"{config.path} and the Engine's defaults"
