@@ -168,6 +168,7 @@ def _observe(run: Run, tools: Tools) -> Run:
     request = ObserveRequest(
         docker_socket=host.docker_socket,
         data_root=host.data_root,
+        daemon_config=host.daemon_config,
         state_directory=str(tools.store.directory) if tools.store else None,
         roots={
             **{f"runner_root:{root.name}": root.path for root in host.policy.runner_roots},
@@ -217,6 +218,7 @@ def _classify(run: Run, tools: Tools) -> Run:
             observation, Memory() if context.engine_changed else run.memory, context.followed.removals
         ),
         data_root_use=observation.data_root_use,
+        daemon_config=observation.daemon_config,
         tools=tuple(tool for _, tool in tools_of(observation)),
         resources=judgement.resources,
     )

@@ -86,6 +86,7 @@ _WHERE_ASKED = frozenset(
         SectionName.RUN_CACHES,
         SectionName.INSTANCES,
         SectionName.DATA_ROOT,
+        SectionName.DAEMON_CONFIG,
     }
 )
 _CLASSES = {

@@ -165,6 +165,7 @@ def host(name: str, table: HostTable, source: str) -> Host:
         name=name,
         docker_socket=table.docker,
         data_root=table.data_root,
+        daemon_config=table.daemon_config,
         transport="local",
         deadlines=Deadlines(**dict(deadlines)),
         policy=digested(policy),

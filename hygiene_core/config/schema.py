@@ -192,6 +192,12 @@ class HostTable(_Table):
         examples=["/var/lib/docker"],
         description="Where the Engine's data root is seen from here. Left out: where the Engine says.",
     )
+    daemon_config: Directory | None = Field(
+        None,
+        examples=["/etc/docker/daemon.json"],
+        description="Where the Engine's configuration file is seen from here. "
+        "Left out: /etc/docker/daemon.json, if it is certain that this Engine reads that file.",
+    )
     protect: ProtectTable = Field(default_factory=ProtectTable)
     limits: LimitsTable = Field(default_factory=LimitsTable)
     ages: AgesTable = Field(default_factory=AgesTable)

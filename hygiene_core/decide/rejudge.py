@@ -50,6 +50,7 @@ def observation_of(report: Report) -> Observation:
         runner_workdirs=of(RunnerWorkdir),
         run_caches=of(RunCache),
         data_root_use=report.data_root_use,
+        daemon_config=report.daemon_config,
         tools=tuple(tool for tool in report.tools if tool.path is not None),
         engine_figures={
             name: one.engine for name, one in report.summary.classes.items() if one.engine is not None

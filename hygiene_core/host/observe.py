@@ -21,6 +21,7 @@ from hygiene_core.host.engine import EngineClient
 from hygiene_core.host.probes import (
     buildkit,
     credentials,
+    daemon_config,
     data_root,
     filesystems,
     identity,
@@ -30,25 +31,25 @@ from hygiene_core.host.probes import (
     toolchain,
 )
 from hygiene_core.host.probes.build_cache import read_build_cache
-from hygiene_core.host.probes.builders import embedded_builder, find_builders, node_of_id
 from hygiene_core.host.probes.containers import read_containers
 from hygiene_core.host.probes.engine import EngineReading, read_engine
 from hygiene_core.host.probes.events import read_events
 from hygiene_core.host.probes.images import read_images
 from hygiene_core.host.probes.probe import DiskUsage, Probe, Reading
 from hygiene_core.host.probes.volumes import read_volumes
-from hygiene_core.host.sections import Outcome, Sections, local_section, run_probe
+from hygiene_core.host.sections import LocalReading, Outcome, Sections, run_probe
+from hygiene_core.host.told import builders_of
 from hygiene_core.model.coverage import Followed
+from hygiene_core.model.engine_config import DaemonConfig
 from hygiene_core.model.event import Emit, ProbeStarted, silent
 from hygiene_core.model.observation import (
     Availability,
     HostIdentity,
     Observation,
-    Section,
     SectionName,
 )
 from hygiene_core.model.request import ObserveRequest
-from hygiene_core.model.resource import Builder, Container
+from hygiene_core.model.resource import Container
 
 __all__ = ["observe"]
 
@@ -74,6 +75,7 @@ class _Pass:
     _held_open: EngineClient | None = None
     _usage: DiskUsage | None = None
     _builders_asked: bool = False
+    _not_ours: DaemonConfig | None = None
 
     def run(self) -> Observation:
         started_at = utc_now()
@@ -92,21 +94,14 @@ class _Pass:
             (SectionName.BUILDER_CACHE, limits.builder_cache),
             (SectionName.INSTANCES, limits.engine),
             (SectionName.TOOLCHAIN, limits.engine),
+            (SectionName.DAEMON_CONFIG, limits.engine),
             (SectionName.EVENTS, limits.engine),
             (SectionName.DATA_ROOT, limits.data_root),
         ):
             self._deadlines[name] = Deadline.after(limit)
         try:
-            self._start_host()
             self._start_engine()
-            if self.request.runner_roots:
-                self._start_runners()
-            if self.request.run_caches:
-                self._start_run_caches()
-                self._start_credentials()
-            self._start_toolchain()
-            if self.request.homes:
-                self._start_instances()
+            self._start_files()
             for outcome in self.sections.settle():
                 self._settle(outcome)
             self._find_builders()
@@ -117,72 +112,48 @@ class _Pass:
 
     # -- starting ------------------------------------------------------------------------------------------
 
-    def _start_host(self) -> None:
-        def work() -> Outcome:
-            began = utc_now()
-            value, problems = identity.read_identity()
-            return Outcome(
-                local_section(SectionName.HOST, identity.SOURCE, began, problems, any_seen=True), value
-            )
+    def _start_local(self, name: SectionName, source: str, read: Callable[[], LocalReading]) -> None:
+        self.sections.start_local(name, self._deadlines[name], source, read)
 
-        self.sections.start(SectionName.HOST, self._deadlines[SectionName.HOST], work)
+    def _start_files(self) -> None:
+        """What is read from files alone, whatever the Engine does."""
+        request = self.request
 
-    def _start_runners(self) -> None:
-        roots, deadline = self.request.runner_roots, self._deadlines[SectionName.RUNNERS]
+        def host() -> LocalReading:
+            return LocalReading(*identity.read_identity())
 
-        def work() -> Outcome:
-            began = utc_now()
-            seen = runners.read_runners(roots, deadline)
-            section = local_section(
-                SectionName.RUNNERS, runners.SOURCE, began, seen.problems, any_seen=bool(seen.runners)
-            )
-            return Outcome(replace(section, rows_missing=not seen.whole), seen)
+        def runner_directories() -> LocalReading:
+            seen = runners.read_runners(request.runner_roots, self._deadlines[SectionName.RUNNERS])
+            return LocalReading(seen, seen.problems, any_seen=bool(seen.runners), whole=seen.whole)
 
-        self.sections.start(SectionName.RUNNERS, self._deadlines[SectionName.RUNNERS], work)
+        def accounts() -> LocalReading:
+            seen = credentials.read_credentials(request.runner_roots)
+            return LocalReading(seen, seen.problems, any_seen=bool(seen.by_runner))
 
-    def _start_run_caches(self) -> None:
-        places, deadline = self.request.run_caches, self._deadlines[SectionName.RUN_CACHES]
+        def left_by_runs() -> LocalReading:
+            deadline = self._deadlines[SectionName.RUN_CACHES]
+            seen = run_caches.read_run_caches(request.run_caches, deadline)
+            return LocalReading(seen, seen.problems, any_seen=bool(seen.rows), whole=seen.whole)
 
-        def work() -> Outcome:
-            began = utc_now()
-            seen = run_caches.read_run_caches(places, deadline)
-            section = local_section(
-                SectionName.RUN_CACHES, run_caches.SOURCE, began, seen.problems, any_seen=bool(seen.rows)
-            )
-            return Outcome(replace(section, rows_missing=not seen.whole), seen)
+        def known_instances() -> LocalReading:
+            seen = instances.read_instances(request.homes)
+            problems = seen.problems + seen.config_problems
+            return LocalReading(seen, problems, any_seen=bool(seen.by_node))
 
-        self.sections.start(SectionName.RUN_CACHES, deadline, work)
+        def tools() -> LocalReading:
+            seen, problems = toolchain.read_toolchain(request.homes, self._deadlines[SectionName.TOOLCHAIN])
+            return LocalReading(seen, problems, any_seen=bool(seen))
 
-    def _start_credentials(self) -> None:
-        """Apart from the runners: a home on a dead network filesystem must not cost their directories."""
-        roots = self.request.runner_roots
-
-        def work() -> Outcome:
-            began = utc_now()
-            seen = credentials.read_credentials(roots)
-            section = local_section(
-                SectionName.CREDENTIALS,
-                credentials.SOURCE,
-                began,
-                seen.problems,
-                any_seen=bool(seen.by_runner),
-            )
-            return Outcome(section, seen)
-
-        self.sections.start(SectionName.CREDENTIALS, self._deadlines[SectionName.CREDENTIALS], work)
-
-    def _start_instances(self) -> None:
-        homes = self.request.homes
-
-        def work() -> Outcome:
-            began = utc_now()
-            seen = instances.read_instances(homes)
-            section = local_section(
-                SectionName.INSTANCES, instances.SOURCE, began, seen.problems, any_seen=bool(seen.by_node)
-            )
-            return Outcome(section, seen)
-
-        self.sections.start(SectionName.INSTANCES, self._deadlines[SectionName.INSTANCES], work)
+        self._start_local(SectionName.HOST, identity.SOURCE, host)
+        self._start_local(SectionName.TOOLCHAIN, toolchain.SOURCE, tools)
+        if request.runner_roots:
+            self._start_local(SectionName.RUNNERS, runners.SOURCE, runner_directories)
+            # Apart from the runners: a home on a dead network filesystem must not cost their directories.
+            self._start_local(SectionName.CREDENTIALS, credentials.SOURCE, accounts)
+        if request.run_caches:
+            self._start_local(SectionName.RUN_CACHES, run_caches.SOURCE, left_by_runs)
+        if request.homes:
+            self._start_local(SectionName.INSTANCES, instances.SOURCE, known_instances)
 
     def _start_builder_cache(self) -> None:
         self._builders_asked = True
@@ -194,17 +165,13 @@ class _Pass:
         api = outcomes[SectionName.ENGINE].value.version.api_used
         deadline = self._deadlines[SectionName.BUILDER_CACHE]
 
-        def work() -> Outcome:
-            began = utc_now()
+        def read() -> LocalReading:
             seen = buildkit.read_builders(
                 containers.value, lambda: EngineClient(path, deadline, api), deadline
             )
-            section = local_section(
-                SectionName.BUILDER_CACHE, buildkit.SOURCE, began, seen.problems, any_seen=True
-            )
-            return Outcome(section, seen)
+            return LocalReading(seen, seen.problems)
 
-        self.sections.start(SectionName.BUILDER_CACHE, deadline, work)
+        self._start_local(SectionName.BUILDER_CACHE, buildkit.SOURCE, read)
 
     def _start_engine(self) -> None:
         path, deadline = self.request.docker_socket, self._deadlines[SectionName.ENGINE]
@@ -215,8 +182,7 @@ class _Pass:
     def _start_filesystems(self, engine: EngineReading | None) -> None:
         request = self.request
 
-        def work() -> Outcome:
-            began = utc_now()
+        def read() -> LocalReading:
             if engine is None:
                 proof = filesystems.DataRoot(None, "the Engine could not be asked")
             else:
@@ -224,39 +190,40 @@ class _Pass:
                     engine.identity.id, engine.identity.data_root, request.data_root
                 )
             rows, problems = filesystems.read_filesystems(request, proof)
-            section = local_section(
-                SectionName.FILESYSTEMS, filesystems.SOURCE, began, problems, any_seen=bool(rows)
-            )
-            return Outcome(section, (rows, proof))
+            why_not = None
+            if engine is not None and request.daemon_config is None:
+                named = engine.identity.data_root
+                why_not = daemon_config.why_not_ours(request.docker_socket, named, proof)
+            return LocalReading((rows, proof, why_not), problems, any_seen=bool(rows))
 
-        self.sections.start(SectionName.FILESYSTEMS, self._deadlines[SectionName.FILESYSTEMS], work)
+        self._start_local(SectionName.FILESYSTEMS, filesystems.SOURCE, read)
 
-    def _start_toolchain(self) -> None:
-        homes, deadline = self.request.homes, self._deadlines[SectionName.TOOLCHAIN]
+    def _start_daemon_config(self, why_not: str | None) -> None:
+        """Only where a file is certainly this Engine's: of another's there is nothing to ask."""
+        engine: EngineReading | None = self.sections.outcomes[SectionName.ENGINE].value
+        if engine is None:
+            return
+        if why_not is not None:
+            self._not_ours = daemon_config.not_ours(why_not)
+            return
+        configured, named = self.request.daemon_config, engine.identity.data_root
 
-        def work() -> Outcome:
-            began = utc_now()
-            seen, problems = toolchain.read_toolchain(homes, deadline)
-            section = local_section(
-                SectionName.TOOLCHAIN, toolchain.SOURCE, began, problems, any_seen=bool(seen)
-            )
-            return Outcome(section, seen)
+        def read() -> LocalReading:
+            seen, problems = daemon_config.read_daemon_config(configured, named)
+            return LocalReading(seen, problems, any_seen=seen is not None)
 
-        self.sections.start(SectionName.TOOLCHAIN, deadline, work)
+        self._start_local(SectionName.DAEMON_CONFIG, daemon_config.SOURCE, read)
 
     def _start_data_root(self, path: str | None) -> None:
         """Only where it is proven and may be read: for others there is nothing to ask."""
         if path is None or not data_root.can_be_read(path):
             return
         deadline = self._deadlines[SectionName.DATA_ROOT]
-
-        def work() -> Outcome:
-            began = utc_now()
-            seen, problems = data_root.read_data_root(path, deadline)
-            section = local_section(SectionName.DATA_ROOT, data_root.SOURCE, began, problems, any_seen=True)
-            return Outcome(section, seen)
-
-        self.sections.start(SectionName.DATA_ROOT, deadline, work)
+        self._start_local(
+            SectionName.DATA_ROOT,
+            data_root.SOURCE,
+            lambda: LocalReading(*data_root.read_data_root(path, deadline)),
+        )
 
     def _start_classes(self, engine: EngineReading) -> None:
         path, api, known = self.request.docker_socket, engine.version.api_used, self.request.known_layers
@@ -293,6 +260,7 @@ class _Pass:
             self._start_filesystems(engine)
         elif outcome.section.name is SectionName.FILESYSTEMS and outcome.value is not None:
             self._start_data_root(outcome.value[1].path)
+            self._start_daemon_config(outcome.value[2])
         first = {SectionName.EVENTS, SectionName.CONTAINERS}
         # What is run in the builders is an event too: it may push out only what was read.
         if first <= self.sections.outcomes.keys() and not self._builders_asked:
@@ -310,54 +278,8 @@ class _Pass:
             self._lost_with(engine, name)
 
     def _find_builders(self) -> None:
-        began = utc_now()
         self.emit(ProbeStarted(SectionName.BUILDERS))
-        parts = {name: self.sections.outcomes[name] for name in (SectionName.CONTAINERS, SectionName.VOLUMES)}
-        lost = next((part for part in parts.values() if part.value is None), None)
-        if lost is not None:
-            self.sections.record(
-                Outcome(replace(lost.section, name=SectionName.BUILDERS, captured_bytes=None))
-            )
-            return
-        containers, volumes = (part.value for part in parts.values())
-        rows: tuple[Builder, ...] = find_builders(
-            containers.value, volumes.value, containers_are_whole=containers.whole
-        )
-        reasons = [f"{name}: {part.section.reason}" for name, part in parts.items() if not part.value.whole]
-        whole = not reasons
-        if any(row.volume and row.size_bytes is None for row in rows):
-            reasons.append(
-                f"sizes of state volumes are not known ({parts[SectionName.VOLUMES].section.reason})"
-            )
-        told = self.sections.outcomes[SectionName.BUILDER_CACHE].value
-        known = self.sections.outcomes.get(SectionName.INSTANCES)
-        rows = tuple(self._told(row, told, known) for row in rows)
-        if self.sections.outcomes[SectionName.ENGINE].value.has_builder:
-            cache = self.sections.outcomes[SectionName.BUILD_CACHE].value
-            rows = (embedded_builder(cache.value if cache is not None and cache.whole else None), *rows)
-        section = Section(
-            name=SectionName.BUILDERS,
-            availability=Availability.PARTIAL if reasons else Availability.COMPLETE,
-            reason="; ".join(reasons) or None,
-            source="containers and volumes by the names that buildx gives",
-            started_at=began,
-            ended_at=utc_now(),
-            return_code=1 if reasons else 0,
-            rows_missing=not whole,
-        )
-        self.sections.record(Outcome(section, Reading(value=rows, whole=whole)))
-
-    def _told(
-        self, builder: Builder, told: buildkit.BuildersReading | None, known: Outcome | None
-    ) -> Builder:
-        """A builder with what it told of itself, and with the files that name it."""
-        facts = told.facts.get(builder.container_id or "") if told is not None else None
-        builder = builder if facts is None else facts.added_to(builder)
-        if known is None or known.value is None:
-            return builder
-        files = known.value.by_node.get(node_of_id(builder.id), ())
-        # Where a file could not be read, "none" is not known.
-        return replace(builder, instances=files if files or not known.value.problems else None)
+        self.sections.record(builders_of(self.sections.outcomes))
 
     def _check_restart(self) -> None:
         """Make every section of the Engine partial if the Engine was restarted while they were read."""
@@ -424,6 +346,7 @@ class _Pass:
             run_caches=caches.rows,
             tools=readings.get(SectionName.TOOLCHAIN, ()),
             data_root_use=readings.get(SectionName.DATA_ROOT),
+            daemon_config=readings.get(SectionName.DAEMON_CONFIG, self._not_ours),
             followed=readings[SectionName.EVENTS].value if SectionName.EVENTS in readings else Followed(),
             engine_figures=figures,
             sections={

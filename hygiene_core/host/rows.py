@@ -213,6 +213,7 @@ class InfoRow(Row):
     operating_system: str | None = Field(None, alias="OperatingSystem")
     kernel: str | None = Field(None, alias="KernelVersion")
     os_type: str | None = Field(None, alias="OSType")
+    log_driver: str | None = Field(None, alias="LoggingDriver")
 
 
 class Figure(Row):

@@ -23,7 +23,7 @@ from hygiene_core.host.probes.probe import Probe, Reading
 from hygiene_core.model.event import Emit, ProbeFinished, ProbeStarted
 from hygiene_core.model.observation import TIMEOUT_RETURN_CODE, Availability, Section, SectionName
 
-__all__ = ["Outcome", "Sections", "local_section", "run_probe"]
+__all__ = ["LocalReading", "Outcome", "Sections", "run_probe"]
 
 _GRACE = timedelta(seconds=0.5)
 """How long after its deadline a probe may still hand in its section before it is given up."""
@@ -36,6 +36,16 @@ class Outcome:
     section: Section
     value: Any = None
     error: HygieneError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalReading:
+    """What a probe that reads files made. `whole` is false where rows may be missing from its list."""
+
+    value: Any
+    problems: tuple[str, ...]
+    any_seen: bool = True
+    whole: bool = True
 
 
 @dataclass(slots=True)
@@ -76,6 +86,29 @@ class Sections:
         # A daemon: a thread stuck in the kernel (a dead network filesystem) must not hold the process.
         with _signals_held():
             threading.Thread(target=run, name=f"probe-{name}", daemon=True).start()
+
+    def start_local(
+        self, name: SectionName, deadline: Deadline, source: str, read: Callable[[], LocalReading]
+    ) -> None:
+        """Begin a section that reads files: partial with problems, unavailable if it then saw nothing."""
+
+        def work() -> Outcome:
+            began = utc_now()
+            made = read()
+            flawed = Availability.PARTIAL if made.any_seen else Availability.UNAVAILABLE
+            section = Section(
+                name=name,
+                availability=flawed if made.problems else Availability.COMPLETE,
+                reason="; ".join(made.problems) or None,
+                source=source,
+                started_at=began,
+                ended_at=utc_now(),
+                return_code=1 if made.problems else 0,
+                rows_missing=not made.whole,
+            )
+            return Outcome(section, made.value)
+
+        self.start(name, deadline, work)
 
     def settle(self) -> Iterator[Outcome]:
         """Each section as it ends, until none runs. More may be started meanwhile."""
@@ -153,22 +186,6 @@ def run_probe(name: SectionName, client: EngineClient, work: Callable[[Probe], R
     )
     value = reading if name is not SectionName.ENGINE or reading is None else reading.value
     return Outcome(section, value, error)
-
-
-def local_section(
-    name: SectionName, source: str, began: datetime, problems: tuple[str, ...], *, any_seen: bool
-) -> Section:
-    """The section of a probe that reads files: partial with problems, unavailable if it saw nothing."""
-    seen = Availability.PARTIAL if any_seen else Availability.UNAVAILABLE
-    return Section(
-        name=name,
-        availability=seen if problems else Availability.COMPLETE,
-        reason="; ".join(problems) or None,
-        source=source,
-        started_at=began,
-        ended_at=utc_now(),
-        return_code=1 if problems else 0,
-    )
 
 
 def _given_up(name: SectionName, running: _Running) -> Outcome:

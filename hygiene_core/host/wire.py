@@ -101,6 +101,7 @@ class Info:
     operating_system: str | None
     kernel: str | None
     os_type: str | None
+    log_driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +301,7 @@ def parse_info(value: Any) -> Info:
         operating_system=_text(row.operating_system),
         kernel=_text(row.kernel),
         os_type=row.os_type,
+        log_driver=_text(row.log_driver),
     )
 
 

@@ -16,12 +16,13 @@ class Host:
     """One machine with one Docker Engine, and what its operator wants of it.
 
     `docker_socket` is a filesystem path. `data_root` is where the Engine's data root is seen from here,
-    `None` to use the path that the Engine names.
+    `None` to use the path that the Engine names. `daemon_config` is likewise for its configuration file.
     """
 
     name: str
     docker_socket: str
     data_root: str | None = None
+    daemon_config: str | None = None
     transport: Literal["local"] = "local"
     deadlines: Deadlines = field(default_factory=Deadlines)
     policy: Policy

@@ -13,6 +13,7 @@ from typing import Literal
 
 from hygiene_core.model.coverage import Followed
 from hygiene_core.model.disk import DataRootUse
+from hygiene_core.model.engine_config import DaemonConfig
 from hygiene_core.model.resource import (
     BuildCacheRecord,
     Builder,
@@ -70,6 +71,7 @@ class SectionName(StrEnum):
     EVENTS = "events"
     DATA_ROOT = "data_root"
     TOOLCHAIN = "toolchain"
+    DAEMON_CONFIG = "daemon_config"
     RUNNERS = "runners"
     RUN_CACHES = "run_caches"
     CREDENTIALS = "credentials"
@@ -125,7 +127,8 @@ class EngineIdentity:
 
     `image_store` is `graphdriver` or `containerd`. `data_root` is the path the Engine names;
     `proven_data_root` is that path as this process sees it, and is set only if it was proven to be this
-    Engine's. `data_root_reason` says how it was proven or why not.
+    Engine's. `data_root_reason` says how it was proven or why not. `log_driver` is what a container gets that
+    asks for none.
     """
 
     id: str | None
@@ -141,6 +144,7 @@ class EngineIdentity:
     proven_data_root: str | None = None
     data_root_reason: str | None = None
     components: dict[str, str] = field(default_factory=dict)
+    log_driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +251,7 @@ class Observation:
     run_caches: tuple[RunCache, ...] = ()
     tools: tuple[Tool, ...] = ()
     data_root_use: DataRootUse | None = None
+    daemon_config: DaemonConfig | None = None
     followed: Followed = field(default_factory=Followed)
     engine_figures: dict[str, EngineFigure] = field(default_factory=dict)
     sections: dict[SectionName, Section] = field(default_factory=dict)

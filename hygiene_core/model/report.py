@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from hygiene_core.model.coverage import Removal, Span
 from hygiene_core.model.disk import DataRootUse
+from hygiene_core.model.engine_config import DaemonConfig
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.observation import EngineFigure, EngineIdentity, Filesystem, Runner, Section
 from hygiene_core.model.policy import Limits
@@ -205,5 +206,6 @@ class Report:
     covered: Span | None = None
     removals: tuple[Removal, ...] = ()
     data_root_use: DataRootUse | None = None
+    daemon_config: DaemonConfig | None = None
     tools: tuple[Tool, ...] = ()
     resources: tuple[Judged, ...]

@@ -28,15 +28,17 @@ class ObserveRequest:
     """One read-only pass over one host.
 
     `docker_socket` is a filesystem path. `data_root` maps the Engine's data root into this process's view,
-    `None` to use the path that the Engine names. `state_directory` and `roots` (role to path) are measured
-    as filesystems. `runner_roots` (name to path) are where runners are installed, `run_caches` (name to path
-    and prefix) where CI runs leave a directory each. `homes` are the directories whose buildx instance files
-    tell which builders somebody still knows. `known_layers` holds the layers of images inspected earlier, by
-    image id.
+    `None` to use the path that the Engine names. `daemon_config` is the Engine's configuration file as it
+    is seen from here, `None` for the default where that is certainly this Engine's. `state_directory` and
+    `roots` (role to path) are measured as filesystems. `runner_roots` (name to path) are where runners are
+    installed, `run_caches` (name to path and prefix) where CI runs leave a directory each. `homes` are the
+    directories whose buildx instance files tell which builders somebody still knows. `known_layers` holds
+    the layers of images inspected earlier, by image id.
     """
 
     docker_socket: str
     data_root: str | None = None
+    daemon_config: str | None = None
     state_directory: str | None = None
     roots: dict[str, str] = field(default_factory=dict)
     runner_roots: dict[str, str] = field(default_factory=dict)

@@ -200,10 +200,11 @@ class Builder:
     `id` is the node; where that would be the embedded builder's, it is the whole name of the container.
     `container_state` is `None` where only the state volume is left.
 
-    What BuildKit itself told stands in `version`, `gc_policy` (empty: it collects nothing), `running_builds`
-    and `last_build_at`; `sessions` counts the clients that are attached to its container now. `instances`
-    are the buildx instance files that name this node, in the homes that the configuration names. Each is
-    `None` where it was not read. `records_read` says that every record of its cache was.
+    What BuildKit itself told stands in `version`, `running_builds` and `last_build_at`. `gc_policy` (empty:
+    it collects nothing) was told by it too, or by its configuration: `gc_source` says which. `sessions`
+    counts the clients that are attached to its container now. `instances` are the buildx instance files
+    that name this node, in the homes that the configuration names. Each is `None` where it was not read.
+    `records_read` says that every record of its cache was.
     """
 
     kind: Literal[Kind.BUILDER] = Kind.BUILDER
@@ -217,6 +218,7 @@ class Builder:
     size_bytes: int | None = None
     version: str | None = None
     gc_policy: tuple[GcRule, ...] | None = None
+    gc_source: str | None = None
     running_builds: int | None = None
     last_build_at: datetime | None = None
     sessions: int | None = None

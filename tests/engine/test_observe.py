@@ -156,6 +156,7 @@ def test_a_frozen_engine_ends_as_a_timeout_in_every_section(lab_host: LabHost):
         SectionName.INSTANCES,
         SectionName.DATA_ROOT,
         SectionName.TOOLCHAIN,
+        SectionName.DAEMON_CONFIG,
     }
     docker = set(SectionName) - local
     assert {seen.sections[name].return_code for name in docker} == {124}

@@ -29,6 +29,8 @@ WHERE_NAMED = {
     SectionName.CREDENTIALS,
     SectionName.INSTANCES,
     SectionName.DATA_ROOT,
+    SectionName.DAEMON_CONFIG,
+    SectionName.RUN_CACHES,
 }
 """The sections that are asked only where the configuration or the Engine names a place."""
 

@@ -28,6 +28,7 @@ directory = "/srv/evidence/"
 docker = "unix:///run/one.sock"
 transport = "local"
 data_root = "/mnt//docker/"
+daemon_config = "/mnt/daemon.json"
 
 [hosts.one.protect]
 builders = ["warm", "*-warm"]

@@ -54,6 +54,7 @@ def test_a_whole_file(tmp_path: Path):
         name="one",
         docker_socket="/run/one.sock",
         data_root="/mnt/docker",
+        daemon_config="/mnt/daemon.json",
         deadlines=Deadlines(
             engine=timedelta(seconds=1),
             images=timedelta(seconds=2),

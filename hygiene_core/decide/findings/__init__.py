@@ -31,6 +31,7 @@ def find(
         *builders.orphans(observation, context),
         *tools.tools(observation, context),
         *space.logs(observation),
+        *space.default_log(observation),
         *builders.collections(observation, context),
         *runners.credentials(observation),
         *kit.sections(observation),

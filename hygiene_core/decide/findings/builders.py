@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shlex import quote
 
-from hygiene_core.decide.collection import collects_nothing, lacks, over_budget, overcommit
+from hygiene_core.decide.collection import grows_unbounded, lacks, over_budget, overcommit
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.findings.codes import FindingCode, finding
 from hygiene_core.decide.summary import data_root, orphan_containers, orphan_volumes
@@ -77,19 +77,31 @@ def orphans(observation: Observation, context: Context) -> list[Finding]:
     ]
 
 
+def _mend(builder: Builder) -> str:
+    """Where its collection is set, and where it was read."""
+    place = "`builder.gc` of daemon.json" if builder.driver == "embedded" else "its buildkitd.toml"
+    return f"set in {place}" + (f", read from {builder.gc_source}" if builder.gc_source else "")
+
+
 def collections(observation: Observation, context: Context) -> list[Finding]:
     """What is to be said of BuildKit's own garbage collection."""
     findings = []
     for builder in observation.builders:
-        if collects_nothing(builder):
-            message = f"the builder {builder.id} collects no garbage: its cache grows until it is pruned"
+        mend = _mend(builder)
+        if grows_unbounded(builder, context.policy):
+            message = (
+                f"the builder {builder.id} collects no garbage and has no budget: its cache grows until"
+                f" somebody prunes it; {mend}"
+            )
             findings.append(finding(FindingCode.GC_OFF, message, subject=builder.id))
         if missing := lacks(builder):
-            message = f"the garbage collection of {builder.id} lacks {'; '.join(missing)}"
+            message = f"the garbage collection of {builder.id} lacks {'; '.join(missing)}; {mend}"
             findings.append(finding(FindingCode.GC_TIER_MISSING, message, subject=builder.id))
         if (over := over_budget(builder, context.policy)) is not None:
             own, budget = over
-            message = f"the builder {builder.id} may grow over its budget between two runs of this kit"
+            message = (
+                f"the builder {builder.id} may grow over its budget between two runs of this kit; {mend}"
+            )
             findings.append(
                 finding(
                     FindingCode.GC_OVER_BUDGET,

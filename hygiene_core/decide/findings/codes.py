@@ -24,6 +24,7 @@ class FindingCode(StrEnum):
     TOOL_OLD = "TOOL_OLD"
     TOOL_UNKNOWN = "TOOL_UNKNOWN"
     LOG_UNBOUNDED = "LOG_UNBOUNDED"
+    LOG_DEFAULT_UNBOUNDED = "LOG_DEFAULT_UNBOUNDED"
     GC_OFF = "GC_OFF"
     GC_TIER_MISSING = "GC_TIER_MISSING"
     GC_OVER_BUDGET = "GC_OVER_BUDGET"
@@ -67,7 +68,12 @@ CODES: dict[FindingCode, _Code] = {
     FindingCode.TOOL_OLD: _Code(Severity.WARNING, "A program is older than the policy asks."),
     FindingCode.TOOL_UNKNOWN: _Code(Severity.INFO, "A program that has a minimum did not tell its version."),
     FindingCode.LOG_UNBOUNDED: _Code(Severity.WARNING, "A container's log is large and nothing bounds it."),
-    FindingCode.GC_OFF: _Code(Severity.WARNING, "A builder collects no garbage of its own."),
+    FindingCode.LOG_DEFAULT_UNBOUNDED: _Code(
+        Severity.INFO, "The Engine's default gives new containers logs without bound."
+    ),
+    FindingCode.GC_OFF: _Code(
+        Severity.WARNING, "A builder collects no garbage of its own, and has no budget here."
+    ),
     FindingCode.GC_TIER_MISSING: _Code(Severity.INFO, "A builder's garbage collection lacks a tier."),
     FindingCode.GC_OVER_BUDGET: _Code(
         Severity.INFO, "A builder's own garbage collection lets it grow over its budget."

@@ -5,14 +5,15 @@ from __future__ import annotations
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.findings.codes import FindingCode, finding
 from hygiene_core.decide.summary import data_root
-from hygiene_core.model.observation import Filesystem, Observation
+from hygiene_core.model.observation import Availability, Filesystem, Observation, SectionName
 from hygiene_core.model.report import Finding, Summary
 
-__all__ = ["logs", "reclaimable", "space"]
+__all__ = ["default_log", "logs", "reclaimable", "space"]
 
 
 _LARGE_LOG_BYTES = 100 * 1024**2
 """A log that is smaller is no trouble yet."""
+_DEFAULT_DRIVER = "json-file"
 
 
 def space(observation: Observation, context: Context) -> list[Finding]:
@@ -87,3 +88,20 @@ def logs(observation: Observation) -> list[Finding]:
         for log in (use.logs if use else ())
         if log.bounded is False and log.size_bytes >= _LARGE_LOG_BYTES
     ]
+
+
+def default_log(observation: Observation) -> list[Finding]:
+    """Whether a container that asks for nothing gets a log that grows for ever.
+
+    The Engine says itself which driver is the default; the bound stands in its configuration file alone.
+    """
+    config = observation.daemon_config
+    known = observation.availability(SectionName.DAEMON_CONFIG) is Availability.COMPLETE
+    if config is None or not known or not config.applies:
+        return []
+    told = observation.engine.log_driver if observation.engine is not None else None
+    unbounded = not config.log_max_size or config.log_max_size.startswith("-")
+    if (told or config.log_driver or _DEFAULT_DRIVER) != _DEFAULT_DRIVER or not unbounded:
+        return []
+    message = f"new containers have logs without bound: the default is {_DEFAULT_DRIVER} without max-size"
+    return [finding(FindingCode.LOG_DEFAULT_UNBOUNDED, message, subject=config.path)]

@@ -20,9 +20,12 @@ from hygiene_core.host.exec import Session, run_in, running
 from hygiene_core.host.probes.builders import find_builders
 from hygiene_core.model.resource import IDLE_STATES, BuildCacheRecord, Builder, Container, GcRule
 
-__all__ = ["SOURCE", "BuilderFacts", "BuildersReading", "read_builders"]
+__all__ = ["GC_SOURCE", "SOURCE", "BuilderFacts", "BuildersReading", "read_builders"]
 
 SOURCE = "`buildctl du`, `debug workers` and `debug histories` in the container of each builder; its execs"
+
+GC_SOURCE = "`buildctl debug workers`"
+"""Where a running builder tells its garbage collection."""
 
 _BUILDCTL = "buildctl"
 _ATTACHED = "dial-stdio"
@@ -51,6 +54,7 @@ class BuilderFacts:
             builder,
             version=self.version,
             gc_policy=self.gc_policy,
+            gc_source=None if self.gc_policy is None else GC_SOURCE,
             running_builds=self.running_builds,
             last_build_at=self.last_build_at,
             sessions=self.sessions,

@@ -57,4 +57,5 @@ def _identity(version: EngineVersion, info: Info | None) -> EngineIdentity:
         kernel=(info.kernel if info else None) or version.kernel,
         data_root=info.data_root if info else None,
         components=version.components,
+        log_driver=info.log_driver if info else None,
     )
