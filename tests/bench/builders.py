@@ -78,7 +78,7 @@ def _fill(host: LabHost) -> list[_Container]:
     for name, version in BUILDERS.items():
         container = buildkit.create_builder(host, name, version)
         for number in range(BUILDS):
-            buildkit.build(host, name, _recipe(number))
+            buildkit.build(host, name, _recipe(f"{name}-{number}"))
         # The first `du` measures every record, and counts that as a use of the cache mounts.
         host.docker("exec", container, *_DU)
         printed = host.docker("exec", container, *_DU).stdout
@@ -89,13 +89,13 @@ def _fill(host: LabHost) -> list[_Container]:
     return made
 
 
-def _recipe(number: int) -> str:
-    """Chains of COPY on one base, and a RUN that mounts them all and as many caches as it says."""
+def _recipe(build: str) -> str:
+    """Chains of COPY on one base, and a RUN that mounts them all beside new caches; no text stands twice."""
     lines = ["FROM scratch AS base", "COPY busybox /bin/sh"]
     for chain in range(CHAINS):
         lines.append(f"FROM base AS chain{chain}")
-        lines += [f"COPY Dockerfile /srv/build-{number}/{chain}/{step}" for step in range(STEPS)]
-    mounts = [f"--mount=type=cache,id=build-{number}-{n},target=/caches/{n}" for n in range(MOUNTS)]
+        lines += [f"COPY Dockerfile /srv/{build}/{chain}/{step}" for step in range(STEPS)]
+    mounts = [f"--mount=type=cache,id={build}-{n},target=/caches/{n}" for n in range(MOUNTS)]
     mounts += [f"--mount=type=bind,from=chain{n},target=/chains/{n}" for n in range(CHAINS)]
     command = '["/bin/sh", "-c", "for c in /caches/*; do echo 1 > $c/1; done; echo 1 > /1"]'
     lines += ["FROM base", f"RUN --network=none {' '.join(mounts)} {command}"]
@@ -181,7 +181,7 @@ class _Bench:
 
         with ThreadPoolExecutor(len(self.containers)) as threads:
             received = list(threads.map(one, self.containers))
-        # Some bytes differ from call to call: a time whose nanoseconds end with a zero is shorter.
+        # A cache mount that is used once more has another count and time, some bytes longer or shorter.
         for got, one in zip(received, self.containers, strict=True):
             if abs(got - one.printed_bytes) > one.printed_bytes // 100:
                 raise RuntimeError(f"{one.builder} printed {got} bytes, not about {one.printed_bytes}")
