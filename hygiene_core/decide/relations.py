@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hygiene_core.model.observation import Availability, Observation, Runner, SectionName
 from hygiene_core.model.policy import Budget, Policy, Protect, first_match
@@ -130,6 +131,7 @@ def builder_names(builder: Builder) -> tuple[str, ...]:
     return node_names(builder.id) if node == builder.id else (builder.id, *node_names(node))
 
 
+@lru_cache(maxsize=1024)  # each cache record asks for those of its builder several times
 def node_names(node: str) -> tuple[str, ...]:
     """A node's name, and what is left of it as its last digits are dropped one by one.
 

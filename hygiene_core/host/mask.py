@@ -92,17 +92,18 @@ _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{MASKED}",
     ),
 )
-# Most text has none of these, and three thousand images have tens of thousands of labels.
+# Most text has none of these, and three thousand images have tens of thousands of labels. Each rule needs one
+# of them in it, in small letters: plain words are found ten times as fast as what the rules look for.
 _SUSPECT = re.compile(
-    rf"=|://|-----BEGIN|{_WORD}|pass|auth|\s-u|--user|login|mysql|mariadb|gh[pousr]_|github_pat|glpat|AKIA|ASIA|AIza|xox|sk-|npm_|dckr_pat"
-    r"|pypi-|hf_|eyJ",
-    re.IGNORECASE,
+    r"=|://|-----begin|token|pass|pwd|secret|credential|auth|key|-u|login|mysql|mariadb|gh[pousr]_|github_pat"
+    r"|glpat-|akia|asia|aiza|xox|sk-|npm_|dckr_pat|pypi-|hf_|eyj"
 )
 
 
 @lru_cache(maxsize=8192)
 def _mask_short(text: str) -> str:
-    if _SUSPECT.search(text) is None:
+    # Beyond ASCII a rule may take a letter for another that `lower` does not make of it.
+    if text.isascii() and _SUSPECT.search(text.lower()) is None:
         return text
     for pattern, replacement in _RULES:
         text = pattern.sub(replacement, text)

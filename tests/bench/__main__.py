@@ -1,4 +1,4 @@
-"""`python -m tests.bench [host] [judge] [history] [walk] [--full]`: measure, print tables, end with 0."""
+"""`python -m tests.bench [NAME ...] [--full]`: measure, print tables, end with 0."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import history, host, judge, walk
+from tests.bench import builders, history, host, judge, walk
 from tests.bench.measure import machine
 from tests.lab.errors import LabUnavailable
 
@@ -18,6 +18,7 @@ _MEASURES: dict[str, Callable[[Path, bool], str]] = {
     "judge": judge.measure,
     "history": history.measure,
     "walk": walk.measure,
+    "builders": builders.measure,
 }
 
 

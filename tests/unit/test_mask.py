@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hygiene_core.host.mask import MASKED, MAX_TEXT, mask_labels, mask_text, mask_value
+from hygiene_core.host.mask import _RULES, _SUSPECT, MASKED, MAX_TEXT, mask_labels, mask_text, mask_value
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
 HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -39,9 +39,11 @@ HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
         ("docker login -u ci -p 'hunter2 x' ghcr.io", "hunter2 x"),
         ("docker login -phunter2 -u ci", "hunter2"),
         ("docker login -p=hunter2", "hunter2"),
+        ("docker login -p hunter2", "hunter2"),
         ("sshpass -p hunter2 ssh host", "hunter2"),
         ("sshpass -phunter2 ssh host", "hunter2"),
         ("mysql -phunter2 -e x", "hunter2"),
+        ("mariadb-dump -phunter2 all", "hunter2"),
         ("mysqldump -u root -phunter2 all", "hunter2"),
         ("mysql -uroot -p'hunter2' all", "hunter2"),
         ("curl -uci:secret https://example.org", "secret"),
@@ -58,6 +60,8 @@ HASH = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
             "b3BlbnNz",
         ),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow cut off", "MIIEow"),
+        ("tool --\N{LATIN SMALL LETTER LONG S}ecret hunter2", "hunter2"),
+        ("PRIVATE_\N{KELVIN SIGN}EY: hunter2", "hunter2"),
     ],
 )
 def test_secret_shaped_values_are_masked(text: str, secret: str):
@@ -158,3 +162,29 @@ def test_a_secret_never_survives_what_stands_around_it(lead: str, secret: str, b
 def test_masking_again_changes_nothing(text: str):
     once = mask_text(text)
     assert mask_text(once) == once
+
+
+PIECES = (
+    *(
+        "TOKEN",
+        "passwd",
+        "Passphrase",
+        "PWD",
+        "secret",
+        "Credentials",
+        "_auth",
+        "api-key",
+        "private_key",
+        "KEY",
+    ),
+    *("-u", "-U", "--user", "login", "sshpass", "mysql", "mariadb-dump", "-p", "://", "https://", "Bearer "),
+    *("ghp_", "github_pat_", "glpat-", "AKIA", "ASIA", "AIza", "xoxb-", "sk-", "npm_", "dckr_pat_", "pypi-"),
+    *("hf_", "eyJ", "-----BEGIN X-----", "-----END X-----", "sha256:", "Ab0" * 14, "AB" * 8, "x"),
+    *("=", ":", "%", "@", "'", '"', " ", "\n", "/", "-", "_", "."),
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_a_text_that_is_passed_over_is_one_that_no_rule_changes(text: str):
+    if _SUSPECT.search(text.lower()) is None:
+        assert all(pattern.sub(replacement, text) == text for pattern, replacement in _RULES)
