@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
+from hygiene_core.decide.run_caches import run_caches
 from hygiene_core.model.disk import DataRootUse, DeletedFile
 from hygiene_core.model.judgement import Reason, Verdict
-from hygiene_core.model.policy import Limits
+from hygiene_core.model.policy import Limits, RunCacheRoot
 from hygiene_core.model.report import HostReference, PolicyReference, Report, WarmBuilder, WarmImage
 from hygiene_core.model.toolchain import Tool
 from hygiene_core.testing import (
     GIB,
+    NOW,
     builder,
     cache_record,
     container,
@@ -19,15 +22,31 @@ from hygiene_core.testing import (
     finding,
     image,
     judged,
+    observation,
     report,
+    run_cache,
     runner,
     section,
     volume,
     workdir,
 )
+from tests.unit.decide.judging import policy
 from tests.unit.report_scenes import SCENES
 
 __all__ = ["FULL", "hostile_everywhere"]
+
+
+RUNS = (
+    *(run_cache(f"builds/run-{n}", changed_at=NOW - timedelta(hours=7**n)) for n in range(5)),
+    run_cache("builds/run-9-2", size_bytes=2 * GIB, changed_at=NOW - timedelta(days=3)),
+)
+RUN_PLACES = replace(
+    policy(),
+    run_caches=(
+        RunCacheRoot(name="builds", path="/srv/builds", prefix="run-"),
+        RunCacheRoot(name="logs", path="/srv/logs", prefix=""),
+    ),
+)
 
 
 def _full() -> Report:
@@ -86,6 +105,7 @@ def _full() -> Report:
             accounted={name: one.size_bytes for name, one in classes.items()}
             | {"runner_directories": 23 * GIB},
             unaccounted_bytes=391 * GIB,
+            run_caches=run_caches(observation(*RUNS), RUN_PLACES, NOW),
         ),
     )
 
