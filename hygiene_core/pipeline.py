@@ -22,6 +22,7 @@ from hygiene_core.decide.classify import classify, explain
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.findings import find, status_of
 from hygiene_core.decide.rejudge import observation_of, recontext
+from hygiene_core.decide.relations import job_networks
 from hygiene_core.decide.remember import gather, resources_of
 from hygiene_core.decide.removals import removals_of
 from hygiene_core.decide.sentence import sentence
@@ -213,6 +214,7 @@ def _classify(run: Run, tools: Tools) -> Run:
         sections={name.value: section for name, section in observation.sections.items()},
         filesystems=observation.filesystems,
         runners=observation.runners,
+        job_networks=job_networks(observation),
         covered=context.memory.covered,
         removals=removals_of(
             observation, Memory() if context.engine_changed else run.memory, context.followed.removals

@@ -83,6 +83,7 @@ _WHERE_ASKED = frozenset(
     {
         SectionName.RUNNERS,
         SectionName.CREDENTIALS,
+        SectionName.NETWORKS,
         SectionName.RUN_CACHES,
         SectionName.INSTANCES,
         SectionName.DATA_ROOT,
@@ -343,7 +344,7 @@ def observation(
         "sections": _sections(partial or {}, unavailable or {}),
     }
     if made["runners"] or made["runner_workdirs"]:
-        for name in (SectionName.RUNNERS, SectionName.CREDENTIALS):
+        for name in (SectionName.RUNNERS, SectionName.CREDENTIALS, SectionName.NETWORKS):
             made["sections"].setdefault(name, section(name))
     if made["run_caches"]:
         made["sections"].setdefault(SectionName.RUN_CACHES, section(SectionName.RUN_CACHES))

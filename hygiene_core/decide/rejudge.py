@@ -8,9 +8,9 @@ from typing import TypeVar
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.remember import gather
 from hygiene_core.model.known import Memory
-from hygiene_core.model.observation import HostIdentity, Observation, SectionName
+from hygiene_core.model.observation import HostIdentity, Network, Observation, SectionName
 from hygiene_core.model.policy import Policy
-from hygiene_core.model.report import Report
+from hygiene_core.model.report import JobNetwork, Report
 from hygiene_core.model.resource import (
     BuildCacheRecord,
     Builder,
@@ -47,6 +47,7 @@ def observation_of(report: Report) -> Observation:
         build_cache=of(BuildCacheRecord),
         builders=of(Builder),
         runners=report.runners,
+        networks=tuple(_network(one, report) for one in report.job_networks),
         runner_workdirs=of(RunnerWorkdir),
         run_caches=of(RunCache),
         data_root_use=report.data_root_use,
@@ -58,6 +59,14 @@ def observation_of(report: Report) -> Observation:
         sections={SectionName(name): section for name, section in report.sections.items()},
         engine_error=report.host.engine_error,
         engine_next_step=report.host.engine_next_step,
+    )
+
+
+def _network(told: JobNetwork, report: Report) -> Network:
+    """A network of a job as it was seen, as far as the report keeps it."""
+    label = next(runner.label for runner in report.runners if runner.name == told.runner)
+    return Network(
+        id=told.id, name=told.name, driver="", created_at=told.created_at, labels={label or "": ""}
     )
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from hygiene_core.model.observation import Availability, Observation, Runner, SectionName
 from hygiene_core.model.policy import Budget, Policy, Protect, first_match
+from hygiene_core.model.report import JobNetwork
 from hygiene_core.model.resource import EMBEDDED_BUILDER, Builder, Container, Image, Volume
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "budget_of",
     "builder_names",
     "image_names",
+    "job_networks",
     "node_names",
     "relate",
     "warm_builders",
@@ -104,6 +106,16 @@ def relate(observation: Observation, protect: Protect) -> Relations:
         builders={builder.id: builder for builder in observation.builders},
         builder_of_container={b.container_id: b for b in observation.builders if b.container_id},
         homes_unread=_homes_unread(observation),
+    )
+
+
+def job_networks(observation: Observation) -> tuple[JobNetwork, ...]:
+    """The networks that carry the label of a configured runner."""
+    owners = {runner.label: runner.name for runner in observation.runners if runner.label}
+    return tuple(
+        JobNetwork(id=network.id, name=network.name, runner=owner, created_at=network.created_at)
+        for network in observation.networks
+        if (owner := next((owners[key] for key in network.labels if key in owners), None)) is not None
     )
 
 

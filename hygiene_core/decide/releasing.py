@@ -112,8 +112,9 @@ def _record_shared(resource: BuildCacheRecord, _context: Context) -> str | None:
     if not resource.shared:
         return None
     # BuildKit names no image; the record of a base image says where it was pulled from.
-    _, pulled, reference = resource.description.partition("pulled from ")
-    which = f"the image {reference}" if pulled else "an image"
+    _, _, reference = resource.description.partition("pulled from ")
+    found = resource.shared_with or reference
+    which = f"the image {found}" if found else "an image"
     return f"shared with {which}: removing it would free next to nothing"
 
 

@@ -35,6 +35,7 @@ from hygiene_core.host.probes.containers import read_containers
 from hygiene_core.host.probes.engine import EngineReading, read_engine
 from hygiene_core.host.probes.events import read_events
 from hygiene_core.host.probes.images import read_images
+from hygiene_core.host.probes.networks import read_networks
 from hygiene_core.host.probes.probe import DiskUsage, Probe, Reading
 from hygiene_core.host.probes.volumes import read_volumes
 from hygiene_core.host.sections import LocalReading, Outcome, Sections, run_probe
@@ -89,6 +90,7 @@ class _Pass:
             (SectionName.VOLUMES, limits.volumes),
             (SectionName.BUILD_CACHE, limits.build_cache),
             (SectionName.RUNNERS, limits.runners),
+            (SectionName.NETWORKS, limits.engine),
             (SectionName.RUN_CACHES, limits.run_caches),
             (SectionName.CREDENTIALS, limits.engine),
             (SectionName.BUILDER_CACHE, limits.builder_cache),
@@ -240,6 +242,8 @@ class _Pass:
             EngineClient(path, self._deadlines[SectionName.EVENTS], api),
             lambda probe: Reading(value=read_events(probe)),
         )
+        if self.request.runner_roots:
+            works[SectionName.NETWORKS] = read_networks
         for name, work in works.items():
             self._start_probe(name, EngineClient(path, self._deadlines[name], api), work)
 
@@ -274,7 +278,8 @@ class _Pass:
 
     def _without_engine(self, engine: Outcome) -> None:
         self._builders_asked = True
-        for name in (*_CLASSES, SectionName.EVENTS, SectionName.BUILDER_CACHE):
+        asked = (SectionName.NETWORKS,) if self.request.runner_roots else ()
+        for name in (*_CLASSES, *asked, SectionName.EVENTS, SectionName.BUILDER_CACHE):
             self._lost_with(engine, name)
 
     def _find_builders(self) -> None:
@@ -286,10 +291,15 @@ class _Pass:
         engine = self.sections.outcomes[SectionName.ENGINE]
         if engine.value is None or (self._held_open is not None and self._held_open.still_connected()):
             return
-        dependent = (SectionName.BUILDERS, SectionName.BUILDER_CACHE, SectionName.EVENTS)
+        dependent = (
+            SectionName.BUILDERS,
+            SectionName.BUILDER_CACHE,
+            SectionName.EVENTS,
+            SectionName.NETWORKS,
+        )
         for name in (SectionName.ENGINE, *_CLASSES, *dependent):
-            outcome = self.sections.outcomes[name]
-            if outcome.section.availability is Availability.UNAVAILABLE:
+            outcome = self.sections.outcomes.get(name)
+            if outcome is None or outcome.section.availability is Availability.UNAVAILABLE:
                 continue
             said = f"{outcome.section.reason}; {_RESTARTED}" if outcome.section.reason else _RESTARTED
             section = replace(outcome.section, availability=Availability.PARTIAL, reason=said, return_code=1)
@@ -343,6 +353,7 @@ class _Pass:
             builders=rows(SectionName.BUILDERS),
             runners=account.joined(runner.runners),
             runner_workdirs=runner.workdirs,
+            networks=rows(SectionName.NETWORKS),
             run_caches=caches.rows,
             tools=readings.get(SectionName.TOOLCHAIN, ()),
             data_root_use=readings.get(SectionName.DATA_ROOT),

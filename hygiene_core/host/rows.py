@@ -19,6 +19,7 @@ __all__ = [
     "ContainerSizeRow",
     "ContainerTimes",
     "Figure",
+    "HistoryRow",
     "ImageInspect",
     "ImageRow",
     "InfoRow",
@@ -79,6 +80,12 @@ class ImageRow(Row):
     virtual_size: Bytes | None = Field(None, alias="VirtualSize")
     shared_size: Bytes | None = Field(None, alias="SharedSize")
     labels: Labels | None = Field(None, alias="Labels")
+
+
+class HistoryRow(Row):
+    """One of GET /images/{id}/history. What made the layer is not captured: it may be a command."""
+
+    size: Bytes = Field(0, alias="Size")
 
 
 class ImageSizeRow(Row):

@@ -22,42 +22,35 @@ from pydantic import TypeAdapter, ValidationError
 from hygiene_core.errors import EngineProtocol
 from hygiene_core.host.mask import mask_labels, mask_text
 from hygiene_core.host.rows import (
-    CacheRow,
     ContainerInspect,
     ContainerRow,
-    ContainerSizeRow,
     ContainerTimes,
-    Figure,
+    HistoryRow,
     ImageInspect,
     ImageRow,
-    ImageSizeRow,
     InfoRow,
     MountRow,
     Row,
     VersionRow,
     VolumeRow,
-    VolumeSizeRow,
 )
-from hygiene_core.model.observation import EngineFigure
-from hygiene_core.model.resource import BuildCacheRecord, Container, Image, Mount, Volume
+from hygiene_core.model.resource import Container, Image, Mount, Volume
 
 __all__ = [
     "Info",
     "Parsed",
-    "Sizes",
     "VersionAnswer",
-    "VolumeSize",
-    "parse_build_cache",
-    "parse_container_sizes",
+    "known",
+    "none_is_empty",
     "parse_container_times",
     "parse_containers",
-    "parse_image_sizes",
     "parse_images",
     "parse_info",
+    "parse_layer_sizes",
     "parse_layers",
     "parse_version",
-    "parse_volume_sizes",
     "parse_volumes",
+    "read_one",
     "read_rows",
 ]
 
@@ -104,23 +97,6 @@ class Info:
     log_driver: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class VolumeSize:
-    """One volume's size and the Engine's count of its references; `None` is "not computed"."""
-
-    size_bytes: int | None
-    references: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sizes(Generic[T]):
-    """What GET /system/df says of one class, by id or name, with the Engine's own total."""
-
-    by_id: dict[str, T]
-    problem: str | None = None
-    figure: EngineFigure | None = None
-
-
 def _sentence(error: ValidationError) -> str:
     """The first thing wrong with a row, by field; the value itself is not repeated."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
@@ -151,19 +127,21 @@ def read_rows(
     return Parsed(tuple(good), f"{len(bad)} of {len(value)} {what} could not be read ({bad[0]})")
 
 
-def _none_is_empty(rows: Any) -> Any:
+def none_is_empty(rows: Any) -> Any:
     """The Engine has `null` for no volumes and in a df; its lists of images and containers are lists."""
     return [] if rows is None else rows
 
 
-def _one(what: str, row: type[R], value: Any) -> R:
+def read_one(what: str, row: type[R], value: Any) -> R:
+    """Validate one object. Raises EngineProtocol, which names `what` and the field."""
     try:
         return row.model_validate(value)
     except ValidationError as error:
         raise EngineProtocol(f"The Engine's answer to {what} cannot be read ({_sentence(error)}).") from error
 
 
-def _known(size: int | None) -> int | None:
+def known(size: int | None) -> int | None:
+    """A size; -1 is "not computed"."""
     return None if size is None or size < 0 else size
 
 
@@ -197,8 +175,8 @@ def _image(row: ImageRow) -> Image:
         tags=tags,
         digests=digests,
         created_at=_unix(row.created),
-        size_bytes=_known(size),
-        shared_bytes=_known(row.shared_size),
+        size_bytes=known(size),
+        shared_bytes=known(row.shared_size),
         parent_id=row.parent_id or None,
         labels=mask_labels(row.labels),
     )
@@ -250,33 +228,23 @@ def _volume(row: VolumeRow, *, by_label: bool) -> Volume:
     )
 
 
-def _record(row: CacheRow) -> BuildCacheRecord:
-    return BuildCacheRecord(
-        id=row.id,
-        type=row.type,
-        description=mask_text(row.description),
-        size_bytes=_known(row.size),
-        shared=row.shared,
-        in_use=row.in_use,
-        created_at=row.created_at,
-        last_used_at=row.last_used_at,
-        usage_count=_known(row.usage_count),
-        parents=tuple(row.parents or ((row.parent,) if row.parent else ())),
-    )
-
-
+_HISTORY = TypeAdapter(list[HistoryRow])
 _IMAGES = TypeAdapter(list[ImageRow])
-_IMAGE_SIZES = TypeAdapter(list[ImageSizeRow])
 _CONTAINERS = TypeAdapter(list[ContainerRow])
-_CONTAINER_SIZES = TypeAdapter(list[ContainerSizeRow])
 _VOLUMES = TypeAdapter(list[VolumeRow])
-_VOLUME_SIZES = TypeAdapter(list[VolumeSizeRow])
-_CACHE = TypeAdapter(list[CacheRow])
+
+
+def parse_layer_sizes(value: Any) -> tuple[int, ...]:
+    """The bytes of the layers that have any, base first: GET /images/{id}/history. Raises EngineProtocol."""
+    parsed = read_rows("layers", _HISTORY, HistoryRow, value, lambda row: row.size)
+    if parsed.problem is not None:
+        raise EngineProtocol(f"The history of an image: {parsed.problem}.")
+    return tuple(size for size in reversed(parsed.rows) if size)
 
 
 def parse_version(value: Any) -> VersionAnswer:
     """GET /version. Raises EngineProtocol."""
-    row = _one("GET /version", VersionRow, value)
+    row = read_one("GET /version", VersionRow, value)
     return VersionAnswer(
         version=row.version,
         api_version=row.api_version,
@@ -289,7 +257,7 @@ def parse_version(value: Any) -> VersionAnswer:
 
 def parse_info(value: Any) -> Info:
     """GET /info. Raises EngineProtocol."""
-    row = _one("GET /info", InfoRow, value)
+    row = read_one("GET /info", InfoRow, value)
     containerd = any(
         pair[:1] == ["driver-type"] and "containerd" in pair[-1] for pair in row.driver_status or ()
     )
@@ -312,7 +280,7 @@ def parse_images(value: Any) -> Parsed[Image]:
 
 def parse_layers(value: Any) -> tuple[str, ...] | None:
     """The diff ids of GET /images/{id}/json, base first; `None` where the store has no content for them."""
-    root_fs = _one("an image inspect", ImageInspect, value).root_fs
+    root_fs = read_one("an image inspect", ImageInspect, value).root_fs
     if root_fs is None or root_fs.type != "layers":
         return None
     return tuple(root_fs.layers or ())
@@ -325,7 +293,7 @@ def parse_containers(value: Any) -> Parsed[Container]:
 
 def parse_container_times(value: Any) -> ContainerTimes:
     """The state's times of GET /containers/{id}/json. Raises EngineProtocol."""
-    return _one("a container inspect", ContainerInspect, value).state
+    return read_one("a container inspect", ContainerInspect, value).state
 
 
 def parse_volumes(value: Any, *, by_label: bool) -> tuple[Parsed[Volume], tuple[str, ...]]:
@@ -338,71 +306,6 @@ def parse_volumes(value: Any, *, by_label: bool) -> tuple[Parsed[Volume], tuple[
         raise EngineProtocol("The Engine's answer to GET /volumes is not an object.")
     warnings = value.get("Warnings")
     said = warnings if isinstance(warnings, list) else []
-    listed = _none_is_empty(value.get("Volumes"))
+    listed = none_is_empty(value.get("Volumes"))
     volumes = read_rows("volumes", _VOLUMES, VolumeRow, listed, partial(_volume, by_label=by_label))
     return volumes, tuple(mask_text(str(text)) for text in said)
-
-
-def _section(value: Any, legacy: str, modern: str) -> tuple[Any, EngineFigure | None]:
-    """One class of a df answer in either shape, and the Engine's total where it gives one (API >= 1.52)."""
-    if not isinstance(value, dict):
-        raise EngineProtocol("The Engine's answer to GET /system/df is not an object.")
-    usage = value.get(modern)
-    rows = value.get(legacy)
-    if not isinstance(usage, dict):
-        return _none_is_empty(rows), None
-    figure = _one(f"GET /system/df ({modern})", Figure, usage)
-    named = EngineFigure(
-        name=f"{modern}.TotalSize",
-        size_bytes=_known(figure.total),
-        reclaimable_bytes=_known(figure.reclaimable),
-    )
-    return _none_is_empty(rows if rows is not None else usage.get("Items")), named
-
-
-def _total(value: Any, name: str) -> EngineFigure | None:
-    """A total at the top of the df answer, as APIs up to 1.51 give it."""
-    size = value.get(name) if isinstance(value, dict) else None
-    return EngineFigure(name=name, size_bytes=size) if isinstance(size, int) and size >= 0 else None
-
-
-def parse_image_sizes(value: Any) -> Sizes[int | None]:
-    """Shared bytes by image id, from GET /system/df. Intermediate images are not in it."""
-    rows, figure = _section(value, "Images", "ImageUsage")
-    parsed = read_rows(
-        "image sizes", _IMAGE_SIZES, ImageSizeRow, rows, lambda row: (row.id, _known(row.shared_size))
-    )
-    return Sizes(dict(parsed.rows), parsed.problem, figure or _total(value, "LayersSize"))
-
-
-def parse_container_sizes(value: Any) -> Sizes[int | None]:
-    """Bytes of the writable layer by container id, from GET /system/df. An absent `SizeRw` is zero."""
-    rows, figure = _section(value, "Containers", "ContainerUsage")
-    parsed = read_rows(
-        "container sizes", _CONTAINER_SIZES, ContainerSizeRow, rows, lambda row: (row.id, _known(row.size_rw))
-    )
-    return Sizes(dict(parsed.rows), parsed.problem, figure)
-
-
-def parse_volume_sizes(value: Any) -> Sizes[VolumeSize]:
-    """Size and references by volume name, from GET /system/df. Only plain local volumes are in it."""
-    rows, figure = _section(value, "Volumes", "VolumeUsage")
-    parsed = read_rows("volume sizes", _VOLUME_SIZES, VolumeSizeRow, rows, _volume_size)
-    return Sizes(dict(parsed.rows), parsed.problem, figure)
-
-
-def _volume_size(row: VolumeSizeRow) -> tuple[str, VolumeSize]:
-    usage = row.usage
-    if usage is None:
-        return row.name, VolumeSize(None, None)
-    return row.name, VolumeSize(_known(usage.size), _known(usage.references))
-
-
-def parse_build_cache(value: Any) -> tuple[Parsed[BuildCacheRecord], EngineFigure | None]:
-    """The embedded builder's records, from GET /system/df, and the Engine's total where it gives one.
-
-    `BuilderSize` (API 1.41) sums all records, shared ones too.
-    """
-    rows, figure = _section(value, "BuildCache", "BuildCacheUsage")
-    parsed = read_rows("build cache records", _CACHE, CacheRow, rows, _record)
-    return parsed, figure or _total(value, "BuilderSize")

@@ -20,6 +20,7 @@ from hygiene_core.model.resource import (
     Container,
     Image,
     Kind,
+    Labels,
     RunCache,
     RunnerWorkdir,
     Volume,
@@ -35,6 +36,7 @@ __all__ = [
     "EngineIdentity",
     "Filesystem",
     "HostIdentity",
+    "Network",
     "Observation",
     "Runner",
     "Section",
@@ -73,6 +75,7 @@ class SectionName(StrEnum):
     TOOLCHAIN = "toolchain"
     DAEMON_CONFIG = "daemon_config"
     RUNNERS = "runners"
+    NETWORKS = "networks"
     RUN_CACHES = "run_caches"
     CREDENTIALS = "credentials"
 
@@ -220,6 +223,17 @@ class Runner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """One network of the Engine. It takes no disk; what it takes is one of a few dozen address ranges."""
+
+    id: str
+    name: str
+    driver: str
+    created_at: datetime | None = None
+    labels: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EngineFigure:
     """The Engine's own figure for a class, beside ours. `name` is the field it was read from."""
 
@@ -248,6 +262,7 @@ class Observation:
     builders: tuple[Builder, ...] = ()
     runners: tuple[Runner, ...] = ()
     runner_workdirs: tuple[RunnerWorkdir, ...] = ()
+    networks: tuple[Network, ...] = ()
     run_caches: tuple[RunCache, ...] = ()
     tools: tuple[Tool, ...] = ()
     data_root_use: DataRootUse | None = None

@@ -20,6 +20,7 @@ __all__ = [
     "ClassSummary",
     "Finding",
     "HostReference",
+    "JobNetwork",
     "PolicyReference",
     "Report",
     "RunCacheSummary",
@@ -161,6 +162,16 @@ class RunCacheSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JobNetwork:
+    """A network that the job of a runner made: it carries the runner's label."""
+
+    id: str
+    name: str
+    runner: str
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """The figures of a run. Bytes; `None` is "not known".
 
@@ -203,6 +214,7 @@ class Report:
     sections: dict[str, Section]
     filesystems: tuple[Filesystem, ...]
     runners: tuple[Runner, ...] = ()
+    job_networks: tuple[JobNetwork, ...] = ()
     covered: Span | None = None
     removals: tuple[Removal, ...] = ()
     data_root_use: DataRootUse | None = None

@@ -153,7 +153,8 @@ class Volume:
 class BuildCacheRecord:
     """One record of a builder's cache. In a container builder `id` and `parents` begin with `<builder>/`.
 
-    `shared` means that an image uses the same layer: removing the record frees next to nothing. `in_use` is
+    `shared` means that an image uses the same layer: removing the record frees next to nothing. `shared_with`
+    is one such image, where its layers could be told to be the same. `in_use` is
     BuildKit's own word and is known to stick at true; it keeps, it never proves that a build runs.
     """
 
@@ -164,6 +165,7 @@ class BuildCacheRecord:
     description: str = ""
     size_bytes: int | None = None
     shared: bool = False
+    shared_with: str | None = None
     in_use: bool = False
     created_at: datetime | None = None
     last_used_at: datetime | None = None

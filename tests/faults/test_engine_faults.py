@@ -27,6 +27,7 @@ LONG = timedelta(seconds=30)
 WHERE_NAMED = {
     SectionName.RUNNERS,
     SectionName.CREDENTIALS,
+    SectionName.NETWORKS,
     SectionName.INSTANCES,
     SectionName.DATA_ROOT,
     SectionName.DAEMON_CONFIG,

@@ -25,7 +25,7 @@ def test_the_recording_is_complete_and_holds_every_kind():
     seen = demo.DemoTransport().observe(ObserveRequest(docker_socket="/nowhere"))
     assert {section.availability for section in seen.sections.values()} == {Availability.COMPLETE}
     # These came after the host was recorded; the next recording has them.
-    after = {SectionName.CREDENTIALS, SectionName.RUN_CACHES, SectionName.DAEMON_CONFIG}
+    after = {SectionName.CREDENTIALS, SectionName.RUN_CACHES, SectionName.DAEMON_CONFIG, SectionName.NETWORKS}
     assert set(SectionName) - set(seen.sections) <= after
     assert all(
         (seen.images, seen.containers, seen.volumes, seen.build_cache, seen.builders, seen.filesystems)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hygiene_core.errors import EngineProtocol
-from hygiene_core.host import wire
+from hygiene_core.host import df_wire, wire
 from hygiene_core.model.resource import Mount
 
 IMAGE_ID = f"sha256:{'a' * 64}"
@@ -153,7 +153,7 @@ def test_a_list_that_is_none_is_refused(parse: Callable[[Any], Any], value: Any)
 
 def test_null_for_the_volumes_or_in_a_df_is_an_empty_list():
     assert wire.parse_volumes({"Volumes": None, "Warnings": None}, by_label=True) == (wire.Parsed(()), ())
-    assert wire.parse_build_cache({"BuildCache": None})[0].rows == ()
+    assert df_wire.parse_build_cache({"BuildCache": None})[0].rows == ()
 
 
 @pytest.mark.parametrize(
@@ -286,17 +286,17 @@ def test_volume_sizes():
             {"Name": "c", "UsageData": None},
         ]
     }
-    assert wire.parse_volume_sizes(answer).by_id == {
-        "a": wire.VolumeSize(5, 0),
-        "b": wire.VolumeSize(None, None),
-        "c": wire.VolumeSize(None, None),
+    assert df_wire.parse_volume_sizes(answer).by_id == {
+        "a": df_wire.VolumeSize(5, 0),
+        "b": df_wire.VolumeSize(None, None),
+        "c": df_wire.VolumeSize(None, None),
     }
 
 
 def test_an_absent_size_of_a_container_is_zero_and_minus_one_is_unknown():
     other = "d" * 64
     answer = {"Containers": [{"Id": CONTAINER_ID}, {"Id": other, "SizeRw": -1}]}
-    assert wire.parse_container_sizes(answer).by_id == {CONTAINER_ID: 0, other: None}
+    assert df_wire.parse_container_sizes(answer).by_id == {CONTAINER_ID: 0, other: None}
 
 
 @pytest.mark.parametrize(
@@ -311,12 +311,14 @@ def test_an_absent_size_of_a_container_is_zero_and_minus_one_is_unknown():
     ],
 )
 def test_the_parents_of_a_record_in_every_spelling(change: dict[str, Any], parents: tuple[str, ...]):
-    parsed, _ = wire.parse_build_cache({"BuildCache": [record(**change)]})
+    parsed, _ = df_wire.parse_build_cache({"BuildCache": [record(**change)]})
     assert parsed.rows[0].parents == parents
 
 
 def test_a_record_row():
-    row = wire.parse_build_cache({"BuildCache": [record(Description="RUN NPM_TOKEN=abc npm ci")]})[0].rows[0]
+    row = df_wire.parse_build_cache({"BuildCache": [record(Description="RUN NPM_TOKEN=abc npm ci")]})[0].rows[
+        0
+    ]
     assert row.description == "RUN NPM_TOKEN=(masked) npm ci"
     assert (row.size_bytes, row.shared, row.in_use, row.usage_count, row.last_used_at) == (
         7,
@@ -331,7 +333,7 @@ def test_a_record_row():
 def test_a_record_that_does_not_say_whether_it_is_used_or_shared_is_a_bad_row(field: str):
     row = record()
     del row[field]
-    assert wire.parse_build_cache({"BuildCache": [row]})[0].rows == ()
+    assert df_wire.parse_build_cache({"BuildCache": [row]})[0].rows == ()
 
 
 @pytest.mark.parametrize(
@@ -350,18 +352,18 @@ def test_a_record_that_does_not_say_whether_it_is_used_or_shared_is_a_bad_row(fi
 def test_the_engines_own_figure_of_images(
     answer: dict[str, Any], name: str, size: int, reclaimable: int | None
 ):
-    figure = wire.parse_image_sizes(answer).figure
+    figure = df_wire.parse_image_sizes(answer).figure
     assert figure is not None
     assert (figure.name, figure.size_bytes, figure.reclaimable_bytes) == (name, size, reclaimable)
 
 
 def test_rows_are_taken_from_the_newer_shape_where_the_older_is_absent():
     answer = {"ImageUsage": {"TotalSize": 9, "Items": [{"Id": IMAGE_ID, "SharedSize": 4}]}}
-    assert wire.parse_image_sizes(answer).by_id == {IMAGE_ID: 4}
+    assert df_wire.parse_image_sizes(answer).by_id == {IMAGE_ID: 4}
 
 
 def test_builder_size_of_api_1_41():
-    figure = wire.parse_build_cache({"BuildCache": [], "BuilderSize": 5947299})[1]
+    figure = df_wire.parse_build_cache({"BuildCache": [], "BuilderSize": 5947299})[1]
     assert figure is not None
     assert (figure.name, figure.size_bytes) == ("BuilderSize", 5947299)
 
@@ -391,7 +393,7 @@ def test_free_text_of_the_engine_is_masked():
 @pytest.mark.parametrize("answer", [None, [], "x", {"Images": 5}])
 def test_a_df_that_is_none_is_refused(answer: Any):
     with pytest.raises(EngineProtocol):
-        wire.parse_image_sizes(answer)
+        df_wire.parse_image_sizes(answer)
 
 
 def test_ten_thousand_images_with_one_bad_row_among_them():

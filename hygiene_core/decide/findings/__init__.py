@@ -34,6 +34,7 @@ def find(
         *space.default_log(observation),
         *builders.collections(observation, context),
         *runners.credentials(observation),
+        *runners.left_networks(observation),
         *kit.sections(observation),
         *kit.kit(context, state_bytes),
     ]

@@ -31,6 +31,7 @@ class FindingCode(StrEnum):
     GC_OVERCOMMIT = "GC_OVERCOMMIT"
     CREDENTIALS_SHARED = "CREDENTIALS_SHARED"
     DOCKER_CONFIG_SHARED = "DOCKER_CONFIG_SHARED"
+    JOB_NETWORKS_LEFT = "JOB_NETWORKS_LEFT"
     SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
     CLOCK_SUSPECT = "CLOCK_SUSPECT"
     ENGINE_CHANGED = "ENGINE_CHANGED"
@@ -86,6 +87,9 @@ CODES: dict[FindingCode, _Code] = {
     ),
     FindingCode.DOCKER_CONFIG_SHARED: _Code(
         Severity.INFO, "Several runners share a Docker configuration that their jobs may change."
+    ),
+    FindingCode.JOB_NETWORKS_LEFT: _Code(
+        Severity.INFO, "A runner without a job has networks of earlier jobs."
     ),
     FindingCode.SECTION_INCOMPLETE: _Code(
         Severity.WARNING, "A part of the host could not be read completely."

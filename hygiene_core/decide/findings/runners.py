@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from hygiene_core.decide.findings.codes import FindingCode, finding
+from hygiene_core.decide.relations import job_networks
 from hygiene_core.model.observation import Observation, Runner
 from hygiene_core.model.report import Finding
 
-__all__ = ["credentials"]
+__all__ = ["credentials", "left_networks"]
 
 
 def credentials(observation: Observation) -> list[Finding]:
@@ -22,6 +23,25 @@ def credentials(observation: Observation) -> list[Finding]:
             sharing.setdefault(runner.docker_credentials.path, []).append(runner)
     found = (_shared(path, runners) for path, runners in sharing.items())
     return [one for one in found if one is not None]
+
+
+def left_networks(observation: Observation) -> list[Finding]:
+    """Networks of jobs whose runner has none now: one was cut off. The next one removes them first."""
+    findings = []
+    networks = job_networks(observation)
+    for runner in observation.runners:
+        left = [one for one in networks if one.runner == runner.name]
+        if not left or runner.busy is not False:
+            continue
+        number = len(left)
+        message = (
+            f"{number} {'network is' if number == 1 else 'networks are'} left of the jobs of the runner"
+            f" {runner.name}, which has none now; each takes one of the Engine's few address ranges"
+        )
+        findings.append(
+            finding(FindingCode.JOB_NETWORKS_LEFT, message, subject=runner.name, figure=number, unit="count")
+        )
+    return findings
 
 
 def _shared(path: str, runners: list[Runner]) -> Finding | None:

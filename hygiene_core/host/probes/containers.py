@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hygiene_core.errors import EngineProtocol, HygieneError
+from hygiene_core.host.df_wire import parse_container_sizes
 from hygiene_core.host.probes.probe import DiskUsage, Probe, Reading
-from hygiene_core.host.wire import parse_container_sizes, parse_container_times, parse_containers
+from hygiene_core.host.wire import parse_container_times, parse_containers
 from hygiene_core.model.resource import Container
 
 __all__ = ["read_containers"]

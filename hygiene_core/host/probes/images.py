@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hygiene_core.errors import EngineProtocol, HygieneError
+from hygiene_core.host.df_wire import parse_image_sizes
 from hygiene_core.host.probes.probe import DiskUsage, Probe, Reading
-from hygiene_core.host.wire import parse_image_sizes, parse_images, parse_layers
+from hygiene_core.host.wire import parse_images, parse_layers
 from hygiene_core.model.resource import Image
 
 __all__ = ["read_images"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hygiene_core.errors import HygieneError
+from hygiene_core.host.df_wire import Sizes, VolumeSize, parse_volume_sizes
 from hygiene_core.host.engine import EngineVersion
 from hygiene_core.host.probes.probe import DiskUsage, Probe, Reading
-from hygiene_core.host.wire import Sizes, VolumeSize, parse_volume_sizes, parse_volumes
+from hygiene_core.host.wire import parse_volumes
 from hygiene_core.model.resource import Volume
 
 __all__ = ["read_volumes"]

@@ -123,6 +123,7 @@ CASES = [
     ("stopped builder", STOPPED_BUILDER, (STOPPED_BUILDER_CONTAINER,), policy(), "retained", ["keep.builder"]),
     ("state volume of a stopped builder", volume(STOPPED_BUILDER.volume), (STOPPED_BUILDER,), policy(), "retained", ["keep.builder"]),
     ("record shared with an image", cache_record(shared=True), (), policy(budgets={"embedded": BUDGET}), "retained", ["cache.shared", "cache.budget_met"]),
+    ("record shared with a known image", cache_record(shared=True, shared_with="odoo:1"), (), policy(budgets={"embedded": BUDGET}), "retained", ["cache.shared", "cache.budget_met"]),
     ("record of BuildKit's own", cache_record(type="internal"), (), policy(budgets={"embedded": BUDGET}), "retained", ["cache.internal", "cache.budget_met"]),
     ("record without budget", cache_record(), (), policy(), "retained", ["cache.no_budget"]),
     ("record used lately", cache_record(last_used_at=NOW), (), policy(budgets={"embedded": BUDGET}), "retained", ["cache.young", "cache.budget_met"]),

@@ -11,11 +11,13 @@ import pytest
 
 from hygiene_core.decide.classify import classify
 from hygiene_core.decide.findings import CODES, FindingCode, find, status_of
+from hygiene_core.decide.relations import job_networks
 from hygiene_core.decide.summary import summarise
 from hygiene_core.model.known import Memory
+from hygiene_core.model.observation import Network
 from hygiene_core.model.policy import Limits, Protect
-from hygiene_core.model.report import Severity, Status
-from hygiene_core.testing import NOW, builder, filesystem, image, observation
+from hygiene_core.model.report import JobNetwork, Severity, Status
+from hygiene_core.testing import NOW, builder, filesystem, image, observation, runner
 from tests.unit.decide.judging import container, context_of, policy
 
 
@@ -205,3 +207,23 @@ def test_a_warning_asks_for_attention_and_a_note_does_not():
     warning = found(seen, policy(source=None))
     assert status_of(seen, warning) is Status.ATTENTION
     assert status_of(seen, tuple(replace(one, severity=Severity.INFO) for one in warning)) is Status.HEALTHY
+
+
+def network(label: str, number: int = 1) -> Network:
+    return Network(id=f"{number:064x}", name=f"github_network_{number}", driver="bridge", labels={label: ""})
+
+
+def test_networks_that_a_job_left_are_told_while_its_runner_has_none():
+    mine = runner(label="abc123")
+    networks = (network("abc123"), network("abc123", 2), network("other", 3))
+    seen = observation(mine, runner("lane-2", label=None), networks=networks)
+    (one,) = found(seen)
+    assert (one.code, one.severity, one.subject, one.figure) == (
+        "JOB_NETWORKS_LEFT", Severity.INFO, "lane-1", 2,
+    )  # fmt: skip
+    assert one.message.startswith("2 networks are left of the jobs of the runner lane-1, ")
+    single = observation(mine, networks=networks[:1])
+    assert found(single)[0].message.startswith("1 network is left ")
+    for busy in (True, None):
+        assert found(observation(runner(label="abc123", busy=busy), networks=networks)) == ()
+    assert job_networks(seen)[0] == JobNetwork(id=f"{1:064x}", name="github_network_1", runner="lane-1")
