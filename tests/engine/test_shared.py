@@ -14,9 +14,7 @@ pytestmark = pytest.mark.lab("engine")
 
 def test_a_shared_record_names_an_image_that_holds_its_layer(lab_host: LabHost):
     images.import_base(lab_host)
-    first = (
-        f"FROM {images.BASE}\nRUN dd if=/dev/zero of=/a bs=1000 count=300\nWORKDIR /w\nCOPY Dockerfile /c\n"
-    )
+    steps = "RUN dd if=/dev/zero of=/a bs=1000 count=300\nWORKDIR /w\nCOPY Dockerfile /c\n"
     images.build(lab_host, f"FROM {images.BASE}\n{steps}", tag="one:1")
     images.build(lab_host, "FROM one:1\nRUN dd if=/dev/zero of=/d bs=1000 count=77\n", tag="two:1")
     request = ObserveRequest(docker_socket=str(lab_host.socket), data_root=str(lab_host.data_root))
