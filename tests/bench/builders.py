@@ -79,7 +79,7 @@ def _fill(host: LabHost) -> list[_Container]:
         container = buildkit.create_builder(host, name, version)
         for number in range(BUILDS):
             buildkit.build(host, name, _recipe(f"{name}-{number}"))
-        # The first `du` measures every record, and counts that as a use of the cache mounts.
+        # BuildKit measures what is new a moment after a build: what is compared has to stand still.
         host.docker("exec", container, *_DU)
         printed = host.docker("exec", container, *_DU).stdout
         made.append(_Container(name, container, len(json.loads(printed)), len(printed)))
