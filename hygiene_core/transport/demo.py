@@ -21,7 +21,7 @@ from hygiene_core.model.coverage import Followed
 from hygiene_core.model.event import Emit, ProbeFinished, ProbeStarted, silent
 from hygiene_core.model.host import Host
 from hygiene_core.model.observation import Availability, Observation
-from hygiene_core.model.policy import Ages, Limits, Policy, Protect
+from hygiene_core.model.policy import Ages, Limits, Policy, Protect, RunCacheRoot, RunnerRoot
 from hygiene_core.model.request import ObserveRequest
 from hygiene_core.transport.local import LocalTransport
 
@@ -29,7 +29,7 @@ __all__ = ["DEMO_NAME", "DemoTransport", "Recording", "demo_host", "record", "re
 
 DEMO_NAME = "demo"
 _LABEL = "A recording of a lab host, made by this kit for demonstration. It is not this machine."
-_POLICY_DIGEST = "3c67ceabe4082989507dc47a18fc967cc89bf390327e81256b021031466c8fa1"
+_POLICY_DIGEST = "360ae875ee5fd8766d574ea4a6e6e63b5261d2a6ead884ee9c41ce600545246c"
 """What `config` computes of the policy below; a test compares them, for this room may not import `config`."""
 _GIB = 1024**3
 
@@ -79,6 +79,9 @@ def demo_host() -> Host:
             anonymous_volume=week,
             orphan_builder=week,
         ),
+        runner_roots=(RunnerRoot(name="lane-1", path="/srv/runners/lane-1"),),
+        run_caches=(RunCacheRoot(name="builds", path="/srv/builds", prefix="run-"),),
+        homes=("/srv/ci",),
     )
     return Host(name=DEMO_NAME, docker_socket="/var/run/docker.sock", policy=policy)
 
@@ -109,14 +112,20 @@ def record(request: ObserveRequest, out: Path) -> Observation:
 
 
 def main(arguments: list[str]) -> int:
-    """`record SOCKET HOME RUNNER OUT`; the exit status."""
+    """`record SOCKET DAEMON_CONFIG OUT`; the exit status. The rest stands where the demo's policy says."""
     match arguments:
-        case ["record", socket_path, home, runner, out]:
+        case ["record", socket_path, daemon_config, out]:
+            policy = demo_host().policy
+            runners = {root.name: root.path for root in policy.runner_roots}
+            caches = {one.name: (one.path, one.prefix) for one in policy.run_caches}
             request = ObserveRequest(
                 docker_socket=socket_path,
-                homes=(home,),
-                roots={f"runner_root:{Path(runner).name}": runner},
-                runner_roots={Path(runner).name: runner},
+                daemon_config=daemon_config,
+                homes=policy.homes,
+                roots={f"runner_root:{name}": path for name, path in runners.items()}
+                | {f"run_cache:{name}": path for name, (path, _) in caches.items()},
+                runner_roots=runners,
+                run_caches=caches,
             )
             try:
                 seen = record(request, Path(out))
@@ -126,7 +135,7 @@ def main(arguments: list[str]) -> int:
             sys.stdout.write(f"{out}: {len(seen.images)} images, {len(seen.volumes)} volumes\n")
             return 0
         case _:
-            sys.stderr.write("usage: python -m hygiene_core.transport.demo record SOCKET HOME RUNNER OUT\n")
+            sys.stderr.write("usage: python -m hygiene_core.transport.demo record SOCKET DAEMON_CONFIG OUT\n")
             return UsageProblem.exit_status
 
 

@@ -16,7 +16,8 @@ from tests.lab.scene import build_scene
 
 __all__ = ["record"]
 
-_HOME, _RUNNER = "/srv/ci", "/srv/runners/lane-1"
+_HOME = "/srv/ci"
+_USER_ID = 1001
 _WARM, _LEAKED = "odoo-docker-chris-testing", "builder-5c6b1f0e"
 
 # Run in a mount and host-name namespace of its own: nothing of this machine stays to be seen.
@@ -30,19 +31,23 @@ for plugins in /usr/local/lib/docker /usr/local/libexec/docker /usr/lib/docker /
     if [ -d "$plugins" ]; then mount -t tmpfs tmpfs "$plugins"; fi
 done
 mount -t tmpfs tmpfs /srv
-mkdir -p "/srv/ci" "/srv/runners/lane-1"
+mkdir -p /srv/ci /srv/runners/lane-1 /srv/builds /srv/docker
 mount --bind "$SCRATCH/home" /srv/ci
 mount --bind "$SCRATCH/runner" /srv/runners/lane-1
+mount --bind "$SCRATCH/builds" /srv/builds
+cp "$SCRATCH/daemon.json" /srv/docker/
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/lib /mnt/lib/docker
 mount --bind "$DATA" /mnt/lib/docker
 mount --bind "$SCRATCH/machine-id" /etc/machine-id
+mount --bind "$SCRATCH/passwd" /etc/passwd
+mount --bind "$SCRATCH/group" /etc/group
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /var/log
 ln -s "$SOCKET" /run/docker.sock
 mount --rbind /mnt/lib /var/lib
 hostname demo-host
-exec "$PYTHON" -m hygiene_core.transport.demo record /run/docker.sock /srv/ci /srv/runners/lane-1 "$OUT"
+exec "$PYTHON" -m hygiene_core.transport.demo record /run/docker.sock /srv/docker/daemon.json "$OUT"
 """
 
 
@@ -59,6 +64,9 @@ def record(out: Path) -> str:
         (scratch / f"home/.docker/buildx/instances/{_LEAKED}").unlink()
         (scratch / "machine-id").write_text("0123456789abcdef0123456789abcdef\n")
         _lay_out_runner(scratch / "runner")
+        _lay_out_account(scratch)
+        _lay_out_builds(scratch / "builds")
+        shutil.copy(host.folder / "upper/etc/docker/daemon.json", scratch / "daemon.json")
         done = subprocess.run(
             ["unshare", "--mount", "--uts", "sh", "-c", _LOOK],
             capture_output=True,
@@ -100,3 +108,23 @@ def _lay_out_runner(root: Path) -> None:
     (root / "_work/odoo-docker/odoo-docker/history.pack").write_bytes(b"\1" * 3_000_000)
     (root / "_work/_tool/Python/library").write_bytes(b"\1" * 9_000_000)
     (root / "_diag/Runner_20260501-010203-utc.log").write_bytes(b"x" * 40_000)
+
+
+def _lay_out_account(scratch: Path) -> None:
+    """The user whom the runner's jobs run as, who has logged in to a registry once."""
+    (scratch / "passwd").write_text(
+        f"root:x:0:0:root:/root:/bin/sh\nci:x:{_USER_ID}:{_USER_ID}::{_HOME}:/bin/sh\n", encoding="utf-8"
+    )
+    (scratch / "group").write_text(f"root:x:0:\nci:x:{_USER_ID}:\n", encoding="utf-8")
+    settings = {"auths": {"registry.example": {"auth": "bm8gc2VjcmV0"}}}
+    (scratch / "home/.docker/config.json").write_text(json.dumps(settings), encoding="utf-8")
+    for folder in ("home", "runner"):
+        for path in ((scratch / folder), *(scratch / folder).rglob("*")):
+            os.chown(path, _USER_ID, _USER_ID, follow_symlinks=False)
+
+
+def _lay_out_builds(folder: Path) -> None:
+    """What three runs left."""
+    for run, size in ((7001, 400_000), (7002, 800_000), (7003, 1_200_000)):
+        (folder / f"run-{run}").mkdir(parents=True)
+        (folder / f"run-{run}" / "objects").write_bytes(b"\1" * size)

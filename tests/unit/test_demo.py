@@ -24,11 +24,12 @@ PACKED = Path(demo.__file__).parents[1] / "demo" / "observation.json.gz"
 def test_the_recording_is_complete_and_holds_every_kind():
     seen = demo.DemoTransport().observe(ObserveRequest(docker_socket="/nowhere"))
     assert {section.availability for section in seen.sections.values()} == {Availability.COMPLETE}
-    # These came after the host was recorded; the next recording has them.
-    after = {SectionName.CREDENTIALS, SectionName.RUN_CACHES, SectionName.DAEMON_CONFIG, SectionName.NETWORKS}
-    assert set(SectionName) - set(seen.sections) <= after
+    assert set(seen.sections) == set(SectionName)
     assert all(
-        (seen.images, seen.containers, seen.volumes, seen.build_cache, seen.builders, seen.filesystems)
+        (
+            *(seen.images, seen.containers, seen.volumes, seen.build_cache, seen.builders),
+            *(seen.filesystems, seen.runners, seen.runner_workdirs, seen.run_caches, seen.daemon_config),
+        )
     )
     assert {image.layers is not None for image in seen.images} == {True}
     assert seen.engine is not None
@@ -74,4 +75,4 @@ def test_the_command_says_how_it_is_used():
     command = [sys.executable, "-m", "hygiene_core.transport.demo", "play"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "usage: python -m hygiene_core.transport.demo record SOCKET HOME RUNNER OUT\n"
+    assert done.stderr == "usage: python -m hygiene_core.transport.demo record SOCKET DAEMON_CONFIG OUT\n"
