@@ -12,11 +12,23 @@ from hygiene_core import pipeline
 from hygiene_core.evidence.store import EvidenceStore
 from hygiene_core.model.event import Emit, silent
 from hygiene_core.model.host import Host
+from hygiene_core.model.known import Memory
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.policy import Ages, Budget, Limits, Policy, Protect
-from hygiene_core.model.report import Report, Status
+from hygiene_core.model.report import JobNetwork, Report, Status
 from hygiene_core.model.request import ObserveRequest
-from hygiene_core.testing import GIB, NOW, builder, cache_record, container, image, observation, volume
+from hygiene_core.testing import (
+    GIB,
+    NOW,
+    builder,
+    cache_record,
+    container,
+    image,
+    observation,
+    report,
+    runner,
+    volume,
+)
 from hygiene_core.transport.demo import DemoTransport, demo_host
 
 HOUR = timedelta(hours=1)
@@ -135,3 +147,11 @@ def test_a_clock_in_doubt_stays_in_doubt(tmp_path: Path):
     stored, made = again(store, POLICY, 2)
     assert "CLOCK_SUSPECT" in {one.code for one in stored.findings}
     assert made.resources == stored.resources
+
+
+def test_networks_of_jobs_are_judged_again():
+    left = JobNetwork(id="1" * 64, name="github_network_1", runner="lane-1")
+    made = report(runners=(runner(label="abc123"),), job_networks=(left,))
+    again = pipeline.rejudge(made, Memory(), POLICY)
+    assert "JOB_NETWORKS_LEFT" in {one.code for one in again.findings}
+    assert again.job_networks == (left,)
