@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -141,10 +142,10 @@ def test_looking_changes_nothing(furnished: LabHost, api: Api):
     assert {"create", "destroy"} <= {json.loads(line)["Action"] for line in events.splitlines()}
 
 
-def test_a_frozen_engine_ends_as_a_timeout_in_every_section(lab_host: LabHost):
+def test_a_frozen_engine_ends_as_a_timeout_in_every_section(lab_host: LabHost, tmp_path: Path):
     lab_host.freeze()
     try:
-        seen = look(lab_host, deadlines=ALL_SHORT)
+        seen = look(lab_host, deadlines=ALL_SHORT, runner_roots={"lane-1": str(tmp_path)})
     finally:
         lab_host.thaw()
     assert seen.engine_error == "ENGINE_TIMEOUT"
@@ -153,6 +154,7 @@ def test_a_frozen_engine_ends_as_a_timeout_in_every_section(lab_host: LabHost):
         SectionName.FILESYSTEMS,
         SectionName.RUNNERS,
         SectionName.CREDENTIALS,
+        SectionName.RUN_CACHES,
         SectionName.INSTANCES,
         SectionName.DATA_ROOT,
         SectionName.TOOLCHAIN,
