@@ -6,7 +6,11 @@
     │   ├── UnknownHost               UNKNOWN_HOST
     │   ├── UnknownResource           UNKNOWN_RESOURCE
     │   ├── UnknownRun                UNKNOWN_RUN
+    │   ├── UnknownPlan               UNKNOWN_PLAN
     │   └── QueryProblem              QUERY
+    ├── Refused                       REFUSED     3
+    │   ├── PlanBlocked               PLAN_BLOCKED
+    │   └── PlanChanged               PLAN_CHANGED
     ├── Unreachable                               6
     │   ├── EngineUnreachable         ENGINE_UNREACHABLE
     │   ├── EnginePermission          ENGINE_PERMISSION
@@ -50,10 +54,14 @@ __all__ = [
     "NotDockerEngine",
     "NotSeen",
     "OutputUnwritable",
+    "PlanBlocked",
+    "PlanChanged",
     "QueryProblem",
+    "Refused",
     "Stopped",
     "Terminated",
     "UnknownHost",
+    "UnknownPlan",
     "UnknownResource",
     "UnknownRun",
     "Unreachable",
@@ -122,10 +130,36 @@ class UnknownRun(UsageProblem):
     code = "UNKNOWN_RUN"
 
 
+class UnknownPlan(UsageProblem):
+    """No stored plan has such a digest."""
+
+    code = "UNKNOWN_PLAN"
+
+
 class QueryProblem(UsageProblem):
     """A SQL statement was refused by DuckDB or by the read-only sandbox."""
 
     code = "QUERY"
+
+
+class Refused(HygieneError):
+    """What was asked for may not be done. Nothing was removed."""
+
+    code = "REFUSED"
+    exit_status = 3
+    word = "refused"
+
+
+class PlanBlocked(Refused):
+    """The plan has a reason in it why it may not be applied."""
+
+    code = "PLAN_BLOCKED"
+
+
+class PlanChanged(Refused):
+    """A plan's file has another content than its name says."""
+
+    code = "PLAN_CHANGED"
 
 
 class Unreachable(HygieneError):

@@ -21,6 +21,7 @@ from hygiene_core.clock import Clock, utc_now
 from hygiene_core.decide.classify import classify, explain
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.findings import find, status_of
+from hygiene_core.decide.plan import make_plan
 from hygiene_core.decide.rejudge import observation_of, recontext
 from hygiene_core.decide.relations import job_networks
 from hygiene_core.decide.remember import gather, resources_of
@@ -36,13 +37,14 @@ from hygiene_core.model.host import Host
 from hygiene_core.model.judgement import Chain, Judged
 from hygiene_core.model.known import Memory
 from hygiene_core.model.observation import Availability, Observation, SectionName
+from hygiene_core.model.plan import Mode, Plan, Selection
 from hygiene_core.model.policy import Policy
 from hygiene_core.model.report import Finding, HostReference, PolicyReference, Report, Status, Summary
 from hygiene_core.model.request import ObserveRequest
 from hygiene_core.model.resource import Image, Kind, Resource
 from hygiene_core.transport.base import Transport
 
-__all__ = ["REPORT_STAGES", "Run", "Tools", "chains", "look", "make_report", "rejudge"]
+__all__ = ["REPORT_STAGES", "Run", "Tools", "chains", "look", "make_report", "plan", "plan_again", "rejudge"]
 
 _WITH_RESOURCES = (
     SectionName.IMAGES,
@@ -246,6 +248,28 @@ def rejudge(stored: Report, memory: Memory, policy: Policy) -> Report:
         summary=judgement.summary,
         resources=judgement.resources,
     )
+
+
+def plan(run: Run, mode: Mode, selection: Selection) -> Plan:
+    """A plan of what a finished run saw. Pure: nothing is looked at, stored or changed."""
+    if run.observation is None or run.context is None:
+        raise ValueError("a run must be observed and classified before it can be planned")
+    return make_plan(run.finished, run.observation, run.context, mode, selection)
+
+
+def plan_again(stored: Report, memory: Memory, policy: Policy, mode: Mode, selection: Selection) -> Plan:
+    """What a plan of a stored run would have been under a policy. Its time is that of the run.
+
+    Args:
+        stored: the run.
+        memory: what was remembered after it, see `EvidenceStore.memory_after`.
+        policy: the policy to judge by.
+        mode: the phase.
+        selection: what it is narrowed to.
+    """
+    observation = observation_of(stored)
+    context = recontext(stored, observation, memory, policy)
+    return make_plan(rejudge(stored, memory, policy), observation, context, mode, selection)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,9 +38,10 @@ if TYPE_CHECKING:
     from hygiene_core.evidence.store import EvidenceStore
     from hygiene_core.model.host import Configuration, Host
     from hygiene_core.model.report import Report
+    from hygiene_core.pipeline import Run
     from hygiene_core.transport.base import Transport
 
-__all__ = ["demo", "explain", "report", "resources", "status"]
+__all__ = ["demo", "explain", "observed", "report", "resources", "status"]
 
 
 def report(
@@ -214,9 +215,10 @@ def _import_duckdb() -> None:
     duck.load()
 
 
-def _look(
+def observed(
     host: Host, store: EvidenceStore | None, *, transport: Transport | None = None, quiet: bool = False
-) -> Report:
+) -> Run:
+    """A whole look at a host, recorded where there is a store."""
     from hygiene_core import pipeline
 
     # A run makes many objects, keeps nearly all of them, and ends: collecting cycles would only cost time.
@@ -227,7 +229,13 @@ def _look(
         )
     for note in run.recorded.notes if run.recorded and not quiet else ():
         terminal.message(note)
-    return run.finished
+    return run
+
+
+def _look(
+    host: Host, store: EvidenceStore | None, *, transport: Transport | None = None, quiet: bool = False
+) -> Report:
+    return observed(host, store, transport=transport, quiet=quiet).finished
 
 
 def _end_report(

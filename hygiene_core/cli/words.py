@@ -17,6 +17,7 @@ __all__ = [
     "Format",
     "FormatOption",
     "HostOption",
+    "PlanMode",
     "Shape",
     "ShapeOption",
     "StatusFormat",
@@ -51,6 +52,13 @@ class Shape(StrEnum):
     TEXT = "text"
     JSON = "json"
     CSV = "csv"
+
+
+class PlanMode(StrEnum):
+    """What a plan is about."""
+
+    BOUNDED = "bounded"
+    RETIREMENT = "retirement"
 
 
 class Archive(StrEnum):

@@ -18,7 +18,7 @@ from hygiene_core.config.schema import PROBLEM, AgesTable, BudgetTable, File, Ho
 from hygiene_core.config.toml import Location
 from hygiene_core.config.units import format_duration, what
 from hygiene_core.model.host import Host
-from hygiene_core.model.policy import Ages, Budget, Limits, Policy, Protect, RunCacheRoot, RunnerRoot
+from hygiene_core.model.policy import Ages, Bounds, Budget, Limits, Policy, Protect, RunCacheRoot, RunnerRoot
 from hygiene_core.model.request import Deadlines
 
 __all__ = ["host", "problems_of", "validated", "warnings"]
@@ -153,6 +153,7 @@ def host(name: str, table: HostTable, source: str) -> Host:
             max_state_bytes=limits.max_state,
         ),
         ages=Ages(**dict(ages)),
+        bounds=Bounds(**dict(table.bounds)),
         budgets={builder: _budget(budget) for builder, budget in table.budgets.items()},
         runner_roots=tuple(RunnerRoot(name=root.name, path=root.path) for root in table.runner_roots),
         run_caches=tuple(
@@ -175,4 +176,9 @@ def host(name: str, table: HostTable, source: str) -> Host:
 def _budget(table: BudgetTable) -> Budget:
     # Half of max is under the 0.8 that leaves pruning room, and keeps a warm builder warm.
     reserved_bytes = table.max // 2 if table.reserved is None else table.reserved
-    return Budget(max_bytes=table.max, reserved_bytes=reserved_bytes, min_age=table.min_age)
+    return Budget(
+        max_bytes=table.max,
+        reserved_bytes=reserved_bytes,
+        min_age=table.min_age,
+        min_free_bytes=table.min_free,
+    )

@@ -22,6 +22,7 @@ __all__ = [
     "matches_everything",
     "name_problem",
     "nearest",
+    "parse_count",
     "parse_deadline",
     "parse_directory",
     "parse_glob",
@@ -172,6 +173,18 @@ def parse_directory(value: object) -> str:
     if clean == "/":
         raise UnitProblem("is the root of the filesystem")
     return clean
+
+
+_MOST_ITEMS = 1_000_000
+
+
+def parse_count(value: object) -> int:
+    """A whole number from 1 to a million: none would be no bound."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise UnitProblem("must be a whole number such as 5000")
+    if not 1 <= value <= _MOST_ITEMS:
+        raise UnitProblem(f"{value} is refused: a bound is 1 to {_MOST_ITEMS}")
+    return value
 
 
 def parse_deadline(value: object) -> timedelta:

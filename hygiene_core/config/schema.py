@@ -64,6 +64,7 @@ Percent = Annotated[
     _reads(units.parse_percent),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
 ]
+Count = Annotated[int, _reads(rules.parse_count), WithJsonSchema({"type": "integer", "minimum": 1})]
 Glob = Annotated[str, _reads(rules.parse_glob), _text(r"\S", "odoo-docker*")]
 LabelGlob = Annotated[str, _reads(rules.parse_label), _text(r"^[^=\s]", "keep", "owner=release*")]
 Socket = Annotated[str, _reads(rules.parse_socket), _text(r"^unix:///.", "unix:///var/run/docker.sock")]
@@ -128,6 +129,9 @@ class BudgetTable(_Table):
         None, description="Never pruned below this size; at most 0.8 of max. Left out: half of max."
     )
     min_age: Duration = _span("168h", "A record used more lately than this is never pruned.")
+    min_free: Size | None = Field(
+        None, description="Under this much free disk more is pruned, still never below `reserved`."
+    )
     allow_small_budget: bool = Field(
         default=False, description="Has to be true for a max under 1 GiB, which makes most builds start cold."
     )
@@ -137,6 +141,21 @@ class BudgetTable(_Table):
         if said := rules.budget_problem(self.max, self.reserved, allow_small=self.allow_small_budget):
             raise PydanticCustomError(PROBLEM, "{said}", {"said": said})
         return self
+
+
+class BoundsTable(_Table):
+    """How much one plan may take, whatever the budgets and ages say."""
+
+    max_items: Count = Field(
+        5000, description="The most objects that one plan removes; each record of a build cache is one."
+    )
+    max_bytes: Size = Field(
+        500 * 2**30,
+        description="The most bytes that one plan may be estimated to free.",
+        json_schema_extra={"default": "500GiB"},
+    )
+    max_time: Duration = _span("30m", "The longest that one apply may go on.")
+    expiry: Duration = _span("24h", "How long a plan may be applied after it was made.")
 
 
 class RunnerRootTable(_Table):
@@ -206,6 +225,7 @@ class HostTable(_Table):
         json_schema_extra=_NAMED,
         description="One table for each builder, by its name; `embedded` is the Engine's.",
     )
+    bounds: BoundsTable = Field(default_factory=BoundsTable)
     runner_roots: list[RunnerRootTable] = Field(
         default_factory=list, description="The runners of this host, one `[[...]]` table each."
     )

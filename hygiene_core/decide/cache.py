@@ -14,7 +14,7 @@ from datetime import datetime
 from hygiene_core.model.policy import Budget
 from hygiene_core.model.resource import BuildCacheRecord
 
-__all__ = ["CacheSelection", "age_reference", "select_records"]
+__all__ = ["CacheSelection", "age_reference", "select_records", "target_of"]
 
 UNTOUCHED_TYPES = frozenset({"internal", "frontend"})
 """Types that BuildKit itself leaves out of an ordinary prune."""
@@ -25,14 +25,17 @@ class CacheSelection:
     """The choice for one builder.
 
     `selected` are record ids in the order in which they can go (a dict for its order and quick look-up).
-    `private_bytes` is the builder's unshared cache before, `remaining_bytes` after. `pinned_by` names, for
-    each record that a child keeps, one child.
+    `private_bytes` is the builder's unshared cache before, `remaining_bytes` after, `target_bytes` what it is
+    to come down to. `pinned_by` names, for each record that a child keeps, one child. `held_by_reserve` are
+    those that may go, but for the reserve.
     """
 
     selected: dict[str, None]
     private_bytes: int
     remaining_bytes: int
+    target_bytes: int
     pinned_by: dict[str, str]
+    held_by_reserve: frozenset[str] = frozenset()
 
 
 def age_reference(record: BuildCacheRecord) -> datetime | None:
@@ -40,23 +43,43 @@ def age_reference(record: BuildCacheRecord) -> datetime | None:
     return record.last_used_at or record.created_at
 
 
-def select_records(records: Collection[BuildCacheRecord], budget: Budget, now: datetime) -> CacheSelection:
-    """Pick records of one builder until its private bytes are within `budget.max_bytes`.
+def target_of(budget: Budget, private_bytes: int, free_bytes: int | None) -> int:
+    """The bytes that a cache is to come down to.
+
+    Args:
+        budget: its budget.
+        private_bytes: what it holds unshared.
+        free_bytes: what the disk has free; `None` where that is not known, and then it asks for nothing.
+    """
+    target = budget.max_bytes
+    if budget.min_free_bytes is not None and free_bytes is not None:
+        lacking = max(0, budget.min_free_bytes - free_bytes)
+        target = min(target, private_bytes - lacking) if lacking else target
+    return max(target, budget.reserved_bytes)
+
+
+def select_records(
+    records: Collection[BuildCacheRecord], budget: Budget, now: datetime, free_bytes: int | None = None
+) -> CacheSelection:
+    """Pick records of one builder until its private bytes are within their target, see `target_of`.
 
     The reserve is a floor: a record is not picked if the cache would fall below it.
     """
     private = sum(r.size_bytes or 0 for r in records if not r.shared)
+    target = target_of(budget, private, free_bytes)
     remaining = private
     waiting = _child_counts(records)
     parents = {record.id: record for record in records}
     heap = [_priority(r) for r in records if not waiting.get(r.id) and _may_go(r, budget, now)]
     heapq.heapify(heap)
     selected: dict[str, None] = {}
-    while heap and remaining > budget.max_bytes:
+    held: set[str] = set()
+    while heap and remaining > target:
         _, _, record_id = heapq.heappop(heap)
         record = parents[record_id]
         size = record.size_bytes or 0
         if remaining - size < budget.reserved_bytes:
+            held.add(record_id)
             continue
         selected[record_id] = None
         remaining -= size
@@ -71,7 +94,9 @@ def select_records(records: Collection[BuildCacheRecord], budget: Budget, now: d
         selected=selected,
         private_bytes=private,
         remaining_bytes=remaining,
+        target_bytes=target,
         pinned_by=_pinning(records, selected),
+        held_by_reserve=frozenset(held),
     )
 
 

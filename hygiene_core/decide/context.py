@@ -111,14 +111,19 @@ def missing_sections(observation: Observation) -> dict[SectionName, str]:
 
 
 def cache_selections(
-    records: tuple[BuildCacheRecord, ...], policy: Policy, now: datetime
+    records: tuple[BuildCacheRecord, ...], policy: Policy, now: datetime, free_bytes: int | None = None
 ) -> dict[str, CacheSelection]:
-    """What each budget lets go of, by builder."""
+    """What each budget lets go of, by builder. `free_bytes` is what the disk has free, or `None`."""
     by_builder: dict[str, list[BuildCacheRecord]] = {}
     for record in records:
         by_builder.setdefault(record.builder, []).append(record)
-    return {
-        builder: select_records(owned, budget, now)
-        for builder, owned in by_builder.items()
-        if (budget := budget_of(policy, builder)) is not None
-    }
+    made: dict[str, CacheSelection] = {}
+    for builder, owned in sorted(by_builder.items()):
+        budget = budget_of(policy, builder)
+        if budget is None:
+            continue
+        # They share a disk: what one is to give, the next need not.
+        freed = sum(one.private_bytes - one.remaining_bytes for one in made.values())
+        free = None if free_bytes is None else free_bytes + freed
+        made[builder] = select_records(owned, budget, now, free)
+    return made

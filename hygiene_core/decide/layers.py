@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hygiene_core.model.observation import Observation, SectionName
 from hygiene_core.model.resource import Image
 
-__all__ = ["CONTAINERD", "ImageSizes", "LayerTree", "image_sizes", "layer_tree"]
+__all__ = ["CONTAINERD", "ImageSizes", "InTurn", "LayerTree", "image_sizes", "layer_tree"]
 
 CONTAINERD = "containerd"
 """The image store whose shared sizes leave the packed content out."""
@@ -42,6 +42,14 @@ class LayerTree:
     def total_bytes(self) -> int:
         """All layers, each once."""
         return sum(self.own_bytes)
+
+    def chain(self, image_id: str) -> list[int]:
+        """The nodes of an image, its leaf first."""
+        node, nodes = self.leaf[image_id], []
+        while node != _ROOT:
+            nodes.append(node)
+            node = self.parents[node]
+        return nodes
 
     def unique_bytes(self, image_id: str) -> int:
         """What removing this image alone would free."""
@@ -100,6 +108,30 @@ class ImageSizes:
                 return None
             total += unique
         return total
+
+
+class InTurn:
+    """Images that go one after the other: what each frees depends on which have gone before it."""
+
+    def __init__(self, sizes: ImageSizes) -> None:
+        self._sizes = sizes
+        self._gone: dict[int, int] = {}
+
+    def would_free(self, image: Image) -> int | None:
+        """What removing this image next would free. Summed over all that go, it is `freed_bytes` of them."""
+        tree = self._sizes.tree
+        if tree is None:
+            return self._sizes.unique_bytes(image)
+        chain = tree.chain(image.id)
+        return sum(
+            tree.own_bytes[node] for node in chain if self._gone.get(node, 0) + 1 == tree.holders[node]
+        )
+
+    def goes(self, image: Image) -> None:
+        """This image goes."""
+        if self._sizes.tree is not None:
+            for node in self._sizes.tree.chain(image.id):
+                self._gone[node] = self._gone.get(node, 0) + 1
 
 
 def image_sizes(observation: Observation) -> ImageSizes:

@@ -149,6 +149,8 @@ def _record_within_budget(resource: BuildCacheRecord, context: Context) -> str |
     budget = budget_of(context.policy, resource.builder)
     if selection is None or budget is None or resource.id in selection.selected:
         return None
+    if resource.id in selection.held_by_reserve:
+        return f"without it the cache would fall under its reserve of {budget.reserved_bytes} bytes"
     return f"the budget of {budget.max_bytes} bytes is met without removing it"
 
 

@@ -59,7 +59,7 @@ def gather(
         memory=replace(memory, entries={}, covered=None) if engine_changed else memory,
         followed=followed,
         missing=missing_sections(observation),
-        cache=cache_selections(observation.build_cache, policy, now),
+        cache=cache_selections(observation.build_cache, policy, now, _free_bytes(observation)),
         clock_problem=clock_problem(memory, now),
         engine_changed=engine_changed,
     )
@@ -67,6 +67,11 @@ def gather(
     covered = remembered.covered
     reaches = covered is not None and covered.until_at >= observation.started_at
     return replace(context, memory=remembered, covered=covered if reaches else None)
+
+
+def _free_bytes(observation: Observation) -> int | None:
+    """What the data root's filesystem has free, if it was proven to be this Engine's."""
+    return next((one.free_bytes for one in observation.filesystems if one.role == "data_root"), None)
 
 
 def remember(observation: Observation, context: Context) -> Memory:

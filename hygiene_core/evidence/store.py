@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hygiene_core.errors import EvidenceUnreadable, UnknownRun
-from hygiene_core.evidence import anchor, catalogue, files, known, watch, witness
+from hygiene_core.evidence import anchor, catalogue, files, known, plans, watch, witness
 from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile
 from hygiene_core.evidence.record import FULL_EVERY, Delta, replay, state_at
 from hygiene_core.evidence.verify import Verification, verify
@@ -64,6 +64,10 @@ class EvidenceStore:
         index = known.load(self.directory, ledger)
         self._indexes[host] = index
         return index.memory
+
+    def keep_plan(self, stored: bytes) -> str:
+        """Store a plan as it was encoded, and return its digest. Raises EvidenceUnwritable."""
+        return plans.save(self.directory, stored)
 
     def watched(self, host: str) -> Followed:
         """What `hygiene watch` saw of the use of a host's images; nothing where it never ran."""

@@ -9,12 +9,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hygiene_core.model.judgement import Judged
+from hygiene_core.model.plan import Plan
 from hygiene_core.model.report import Report
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["adapter", "decode", "encode", "judged_adapter", "report_adapter"]
+__all__ = ["adapter", "decode", "encode", "judged_adapter", "plan_adapter", "report_adapter"]
 
 T = TypeVar("T")
 
@@ -36,6 +37,11 @@ def report_adapter() -> TypeAdapter[Report]:
 def judged_adapter() -> TypeAdapter[Judged]:
     """The adapter of one row of a report."""
     return adapter(Judged)
+
+
+def plan_adapter() -> TypeAdapter[Plan]:
+    """The adapter of a plan."""
+    return adapter(Plan)
 
 
 def encode(made_by: TypeAdapter[T], value: T, *, indent: int | None = None) -> bytes:

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 __all__ = [
     "Ages",
+    "Bounds",
     "Budget",
     "Limits",
     "Policy",
@@ -89,11 +90,28 @@ class Ages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """A builder's cache budget: removed down to `max_bytes`, never under `reserved_bytes`."""
+    """A builder's cache budget: removed down to `max_bytes`, never under `reserved_bytes`.
+
+    Where the disk has less than `min_free_bytes` free, more is removed, still never under `reserved_bytes`.
+    """
 
     max_bytes: int
     reserved_bytes: int
     min_age: timedelta
+    min_free_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How much one plan may take, whatever the budgets and ages say, and how long it may be applied.
+
+    `max_items` counts removed objects; each record of a build cache is one.
+    """
+
+    max_items: int = 5000
+    max_bytes: int = 500 * 2**30
+    max_time: timedelta = timedelta(minutes=30)
+    expiry: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +146,7 @@ class Policy:
     limits: Limits = field(default_factory=Limits)
     ages: Ages
     budgets: dict[str, Budget] = field(default_factory=dict)
+    bounds: Bounds = field(default_factory=Bounds)
     runner_roots: tuple[RunnerRoot, ...] = ()
     run_caches: tuple[RunCacheRoot, ...] = ()
     homes: tuple[str, ...] = ()

@@ -1,0 +1,169 @@
+"""Phase two: single objects that a rule lets go, or that somebody picked although a rule still keeps them.
+
+What is protected, in use or unknown is never planned, whatever is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from hygiene_core.decide.context import Context
+from hygiene_core.decide.layers import InTurn
+from hygiene_core.decide.plan.room import Room
+from hygiene_core.model.judgement import Judged, Verdict
+from hygiene_core.model.plan import Action, Selection, Verb
+from hygiene_core.model.policy import first_match
+from hygiene_core.model.resource import IDLE_STATES, Builder, Container, Image, Kind, Volume
+
+__all__ = ["RETIRED_KINDS", "retire_actions"]
+
+RETIRED_KINDS = (Kind.CONTAINER, Kind.BUILDER, Kind.VOLUME, Kind.IMAGE)
+"""In the order in which they go: what refers to something before what it refers to."""
+
+_MAY_GO = {
+    Kind.CONTAINER: frozenset({Verdict.CANDIDATE, Verdict.RETAINED}),
+    Kind.BUILDER: frozenset({Verdict.CANDIDATE}),
+    Kind.VOLUME: frozenset({Verdict.CANDIDATE, Verdict.RETAINED}),
+    Kind.IMAGE: frozenset({Verdict.CANDIDATE, Verdict.RETAINED}),
+}
+"""Other verdicts are never planned. A builder that something still keeps is not taken apart by hand."""
+
+
+def retire_actions(
+    judged: Iterable[Judged], context: Context, selection: Selection, room: Room
+) -> list[Action]:
+    """The steps, numbered in the order in which they are to be done; the biggest of a kind first."""
+    rows = [row for row in judged if _is_chosen(row, selection)]
+    of_builders = {
+        part
+        for row in rows
+        if isinstance(row.facts, Builder) and row.facts.container_id
+        for part in (row.facts.container_id, row.facts.volume)
+    }
+    turns = InTurn(context.sizes)
+    actions: list[Action] = []
+    for kind in RETIRED_KINDS:
+        mine = [row for row in rows if row.kind is kind and row.id not in of_builders]
+        mine.sort(key=lambda row: (-(row.unique_bytes or 0), row.id))
+        for row in mine:
+            steps = _steps(row, context, turns)
+            if steps and room.take_one(_sum(step.estimate_bytes for step in steps), len(steps)):
+                actions += _numbered(steps, len(actions) + 1)
+                if isinstance(row.facts, Image):
+                    turns.goes(row.facts)
+    return actions
+
+
+def _is_chosen(row: Judged, selection: Selection) -> bool:
+    """Whether a row may go at all, and is of the selection."""
+    if row.verdict not in _MAY_GO.get(row.kind, ()) or row.verdict.value not in selection.verdicts:
+        return False
+    if selection.kinds and row.kind.value not in selection.kinds:
+        return False
+    if selection.names and not first_match(selection.names, (*row.names, row.id)):
+        return False
+    return (row.unique_bytes or 0) >= selection.min_bytes
+
+
+def _steps(row: Judged, context: Context, turns: InTurn) -> list[Action]:
+    """The steps of a row, numbered among themselves; none where another row stands for it."""
+    match row.facts:
+        case Image():
+            return [_image(row, row.facts, turns.would_free(row.facts))]
+        case Container():
+            return [_container(row, row.facts)]
+        case Volume():
+            return [_volume(row, row.facts)]
+        case Builder():
+            return _builder(row, row.facts, context)
+        case _:
+            return []
+
+
+def _image(row: Judged, image: Image, freed: int | None) -> Action:
+    return Action(
+        number=1,
+        verb=Verb.REMOVE_IMAGE,
+        kind=Kind.IMAGE,
+        id=image.id,
+        name=image.name,
+        estimate_bytes=freed,
+        reasons=_reasons(row),
+        references=tuple(sorted(image.names)),
+    )
+
+
+def _container(row: Judged, container: Container) -> Action:
+    return Action(
+        number=1,
+        verb=Verb.REMOVE_CONTAINER,
+        kind=Kind.CONTAINER,
+        id=container.id,
+        name=container.name,
+        estimate_bytes=container.writable_bytes,
+        reasons=_reasons(row),
+        facts=_facts_of_container(container),
+    )
+
+
+def _facts_of_container(container: Container) -> dict[str, str]:
+    return {
+        "state": container.state,
+        "image_id": container.image_id,
+        "created_at": _moment(container.created_at),
+        "started_at": _moment(container.started_at),
+        "finished_at": _moment(container.finished_at),
+    }
+
+
+def _volume(row: Judged, volume: Volume) -> Action:
+    return Action(
+        number=1,
+        verb=Verb.REMOVE_VOLUME,
+        kind=Kind.VOLUME,
+        id=volume.id,
+        name=volume.name,
+        estimate_bytes=volume.size_bytes,
+        reasons=_reasons(row),
+        facts={"driver": volume.driver, "created_at": _moment(volume.created_at)},
+    )
+
+
+def _builder(row: Judged, builder: Builder, context: Context) -> list[Action]:
+    """Its container, then its state volume. One without a container is its volume, which has its own row."""
+    container = context.relations.containers.get(builder.container_id or "")
+    if container is None:
+        return []
+    stopped = container.state in IDLE_STATES
+    verb = Verb.REMOVE_CONTAINER if stopped else Verb.STOP_AND_REMOVE_CONTAINER
+    steps = [replace(_container(row, container), verb=verb)]
+    volume = context.relations.volumes.get(builder.volume or "")
+    if volume is not None:
+        steps.append(replace(_volume(row, volume), number=2, after=(1,)))
+    return steps
+
+
+def _numbered(steps: list[Action], first: int) -> list[Action]:
+    return [
+        replace(step, number=step.number + first - 1, after=tuple(one + first - 1 for one in step.after))
+        for step in steps
+    ]
+
+
+def _reasons(row: Judged) -> tuple[str, ...]:
+    return tuple(f"{reason.rule}: {reason.detail}" for reason in row.reasons)
+
+
+def _moment(at: datetime | None) -> str:
+    return "" if at is None else at.isoformat()
+
+
+def _sum(sizes: Iterable[int | None]) -> int | None:
+    total = 0
+    for size in sizes:
+        if size is None:
+            return None
+        total += size
+    return total
