@@ -28,6 +28,7 @@ class Why(StrEnum):
     CONFLICT = "CONFLICT"
     DEPENDS = "DEPENDS"
     ENGINE = "ENGINE"
+    GONE = "GONE"
     IN_USE = "IN_USE"
     MULTI_TAG = "MULTI_TAG"
     NEW_REFERENCE = "NEW_REFERENCE"
