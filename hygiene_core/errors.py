@@ -10,7 +10,26 @@
     │   └── QueryProblem              QUERY
     ├── Refused                       REFUSED     3
     │   ├── PlanBlocked               PLAN_BLOCKED
-    │   └── PlanChanged               PLAN_CHANGED
+    │   ├── PlanChanged               PLAN_CHANGED
+    │   ├── PlanExpired               PLAN_EXPIRED
+    │   ├── PlanSpent                 PLAN_SPENT
+    │   ├── StalePlan                 STALE_PLAN
+    │   ├── WrongHost                 WRONG_HOST
+    │   ├── HostRulesProblem          HOST_RULES  (/etc/hygiene/host.toml)
+    │   ├── NotAllowed                NOT_ALLOWED
+    │   ├── NoTouch                   NO_TOUCH
+    │   ├── Unbounded                 UNBOUNDED
+    │   ├── BudgetExceeded            BUDGET_EXCEEDED
+    │   ├── ClockSuspect              CLOCK_SUSPECT
+    │   ├── ApprovalMissing           APPROVAL_MISSING
+    │   ├── NotApprover               NOT_APPROVER
+    │   ├── NotRoot                   NOT_ROOT
+    │   ├── SecondState               SECOND_STATE
+    │   ├── Unsettled                 UNSETTLED
+    │   └── DataRootUnproven          DATA_ROOT_UNPROVEN
+    ├── Busy                          BUSY        5
+    │   ├── Locked                    LOCKED
+    │   └── JobRunning                JOB_RUNNING
     ├── Unreachable                               6
     │   ├── EngineUnreachable         ENGINE_UNREACHABLE
     │   ├── EnginePermission          ENGINE_PERMISSION
@@ -40,7 +59,12 @@ __all__ = [
     "EXIT_INCOMPLETE",
     "EXIT_OK",
     "EXIT_UNREACHABLE",
+    "ApprovalMissing",
+    "BudgetExceeded",
+    "Busy",
+    "ClockSuspect",
     "ConfigProblem",
+    "DataRootUnproven",
     "EnginePermission",
     "EngineProtocol",
     "EngineTimeout",
@@ -50,22 +74,36 @@ __all__ = [
     "EvidenceProblem",
     "EvidenceUnreadable",
     "EvidenceUnwritable",
+    "HostRulesProblem",
     "HygieneError",
+    "JobRunning",
+    "Locked",
+    "NoTouch",
+    "NotAllowed",
+    "NotApprover",
     "NotDockerEngine",
+    "NotRoot",
     "NotSeen",
     "OutputUnwritable",
     "PlanBlocked",
     "PlanChanged",
+    "PlanExpired",
+    "PlanSpent",
     "QueryProblem",
     "Refused",
+    "SecondState",
+    "StalePlan",
     "Stopped",
     "Terminated",
+    "Unbounded",
     "UnknownHost",
     "UnknownPlan",
     "UnknownResource",
     "UnknownRun",
     "Unreachable",
+    "Unsettled",
     "UsageProblem",
+    "WrongHost",
 ]
 
 EXIT_OK = 0
@@ -160,6 +198,122 @@ class PlanChanged(Refused):
     """A plan's file has another content than its name says."""
 
     code = "PLAN_CHANGED"
+
+
+class PlanExpired(Refused):
+    """The time in which a plan could be applied is over."""
+
+    code = "PLAN_EXPIRED"
+
+
+class PlanSpent(Refused):
+    """The plan was applied already, whatever came of it."""
+
+    code = "PLAN_SPENT"
+
+
+class StalePlan(Refused):
+    """The policy, or what the plan stands on, is not what it was."""
+
+    code = "STALE_PLAN"
+
+
+class WrongHost(Refused):
+    """The plan, or the host's own rules, are of another machine or another Engine."""
+
+    code = "WRONG_HOST"
+
+
+class HostRulesProblem(Refused):
+    """The host's own rules are not there, are not safe, or cannot be read."""
+
+    code = "HOST_RULES"
+
+
+class NotAllowed(Refused):
+    """The host's own rules do not allow such a step."""
+
+    code = "NOT_ALLOWED"
+
+
+class NoTouch(Refused):
+    """The plan names something that the host's own rules never let be touched."""
+
+    code = "NO_TOUCH"
+
+
+class Unbounded(Refused):
+    """A prune has no ids, no budget or no cap."""
+
+    code = "UNBOUNDED"
+
+
+class BudgetExceeded(Refused):
+    """The plan takes more than its bounds or the host's ceilings allow."""
+
+    code = "BUDGET_EXCEEDED"
+
+
+class ClockSuspect(Refused):
+    """The clock cannot be right."""
+
+    code = "CLOCK_SUSPECT"
+
+
+class ApprovalMissing(Refused):
+    """Nobody approved any of the steps, or not any more."""
+
+    code = "APPROVAL_MISSING"
+
+
+class NotApprover(Refused):
+    """The host's own rules do not list the caller among the approvers."""
+
+    code = "NOT_APPROVER"
+
+
+class NotRoot(Refused):
+    """Only root may remove anything, and nothing asked for it."""
+
+    code = "NOT_ROOT"
+
+
+class SecondState(Refused):
+    """What is kept once for each host would be kept in a second place, or is not root's alone."""
+
+    code = "SECOND_STATE"
+
+
+class Unsettled(Refused):
+    """An earlier run was cut off, and nobody has looked at what came of it yet."""
+
+    code = "UNSETTLED"
+
+
+class DataRootUnproven(Refused):
+    """The Engine's data root is not proven to be the folder that would be measured."""
+
+    code = "DATA_ROOT_UNPROVEN"
+
+
+class Busy(HygieneError):
+    """Not now. Nothing was removed."""
+
+    code = "BUSY"
+    exit_status = 5
+    word = "refused"
+
+
+class Locked(Busy):
+    """Another run has the host."""
+
+    code = "LOCKED"
+
+
+class JobRunning(Busy):
+    """A build, a pull or a job is under way, or nobody can tell that none is."""
+
+    code = "JOB_RUNNING"
 
 
 class Unreachable(HygieneError):
@@ -272,3 +426,14 @@ class Terminated(Stopped):
     """SIGTERM ended the command."""
 
     exit_status = 143
+
+
+def error_of(code: str) -> type[HygieneError]:
+    """The class of a code that another process told; the base where this kit does not know it."""
+    waiting: list[type[HygieneError]] = [HygieneError]
+    while waiting:
+        one = waiting.pop()
+        if one.code == code:
+            return one
+        waiting += one.__subclasses__()
+    return HygieneError

@@ -52,14 +52,14 @@ def plan(
     """Say what would be removed, in which order and within which bounds. Nothing is removed."""
     from hygiene_core.config.selection import parse_selection
     from hygiene_core.evidence import plans
-    from hygiene_core.model.codec import encode, plan_adapter
+    from hygiene_core.model.codec import encode_plan
     from hygiene_core.report.plan import LISTED, render
 
     selection = parse_selection(select or ())
     configuration = load(config_file)
     chosen = host_of(configuration, host)
     made = _planned(configuration, chosen, mode, selection, run)
-    stored = encode(plan_adapter(), made, indent=1)
+    stored = encode_plan(made)
     digest = plans.digest_of(stored) if run else store_of(configuration).keep_plan(stored)
     if out is not None:
         _write(out, stored)

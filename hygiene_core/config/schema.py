@@ -22,7 +22,23 @@ from pydantic_core import PydanticCustomError
 
 from hygiene_core.config import rules, units
 
-__all__ = ["AgesTable", "BudgetTable", "EvidenceTable", "File", "HostTable", "LimitsTable", "ProtectTable"]
+__all__ = [
+    "AgesTable",
+    "BudgetTable",
+    "Count",
+    "Directory",
+    "Duration",
+    "EvidenceTable",
+    "File",
+    "HostTable",
+    "LimitsTable",
+    "ProtectTable",
+    "RootName",
+    "Size",
+    "Socket",
+    "Table",
+    "span",
+]
 
 PROBLEM = "hygiene"
 """The type of every error that carries a message of our own."""
@@ -45,7 +61,7 @@ def _text(pattern: str, *examples: str) -> WithJsonSchema:
     return WithJsonSchema(shape | {"examples": list(examples)} if examples else shape)
 
 
-def _span(default: str, description: str) -> Any:
+def span(default: str, description: str) -> Any:
     """A duration with a default, which the schema is to spell as a person would write it."""
     return Field(
         units.parse_duration(default), description=description, json_schema_extra={"default": default}
@@ -78,11 +94,13 @@ RootName = Annotated[str, _reads(rules.parse_name), _text(rules.NAME_PATTERN, "l
 _NAMED: dict[str, Any] = {"propertyNames": {"pattern": rules.NAME_PATTERN}}
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table of a file: an unknown key and a value of another type are errors."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-class ProtectTable(_Table):
+class ProtectTable(Table):
     """What is never touched: names and shell-style globs (`*`, `?`, `[abc]`), compared case-sensitively."""
 
     builders: list[Glob] = Field([], description="Warm builders, by the name that buildx gives them.")
@@ -92,7 +110,7 @@ class ProtectTable(_Table):
     labels: list[LabelGlob] = Field([], description="Whatever carries one of these labels: key or key=value.")
 
 
-class LimitsTable(_Table):
+class LimitsTable(Table):
     """When a report needs attention. A limit that is left out is not judged."""
 
     min_free: Size | None = Field(None, description="Free bytes the Engine's data root has to keep.")
@@ -103,13 +121,13 @@ class LimitsTable(_Table):
     max_state: Size | None = Field(None, description="The most that the kit's own evidence may take.")
 
 
-class AgesTable(_Table):
+class AgesTable(Table):
     """How long something was idle, by our own evidence, before a rule lets it go.
 
     An age that is left out lets go of nothing of that kind.
     """
 
-    grace: Duration = _span("168h", "Holds for everything, from the last change that we saw.")
+    grace: Duration = span("168h", "Holds for everything, from the last change that we saw.")
     dangling_image: Duration | None = Field(None, description="Untagged images that nothing uses.")
     tagged_image: Duration | None = Field(
         None, description="Tagged images that nothing uses; needs use to be followed all that time."
@@ -121,14 +139,14 @@ class AgesTable(_Table):
     )
 
 
-class BudgetTable(_Table):
+class BudgetTable(Table):
     """The build cache one builder may keep."""
 
     max: Size = Field(description="The cache is pruned down to this size, least recently used first.")
     reserved: Size | None = Field(
         None, description="Never pruned below this size; at most 0.8 of max. Left out: half of max."
     )
-    min_age: Duration = _span("168h", "A record used more lately than this is never pruned.")
+    min_age: Duration = span("168h", "A record used more lately than this is never pruned.")
     min_free: Size | None = Field(
         None, description="Under this much free disk more is pruned, still never below `reserved`."
     )
@@ -143,7 +161,7 @@ class BudgetTable(_Table):
         return self
 
 
-class BoundsTable(_Table):
+class BoundsTable(Table):
     """How much one plan may take, whatever the budgets and ages say."""
 
     max_items: Count = Field(
@@ -154,18 +172,18 @@ class BoundsTable(_Table):
         description="The most bytes that one plan may be estimated to free.",
         json_schema_extra={"default": "500GiB"},
     )
-    max_time: Duration = _span("30m", "The longest that one apply may go on.")
-    expiry: Duration = _span("24h", "How long a plan may be applied after it was made.")
+    max_time: Duration = span("30m", "The longest that one apply may go on.")
+    expiry: Duration = span("24h", "How long a plan may be applied after it was made.")
 
 
-class RunnerRootTable(_Table):
+class RunnerRootTable(Table):
     """A directory that holds a GitHub Actions runner."""
 
     name: RootName = Field(description="What reports call it.")
     path: Directory = Field(examples=["/srv/runners/lane-1"], description="Where the runner is installed.")
 
 
-class RunCacheTable(_Table):
+class RunCacheTable(Table):
     """A place where CI runs leave one directory each, called by a prefix and the id of the run."""
 
     name: RootName = Field(examples=["odoo-build"], description="What reports call it.")
@@ -177,21 +195,21 @@ class RunCacheTable(_Table):
     )
 
 
-class DeadlinesTable(_Table):
+class DeadlinesTable(Table):
     """The longest that each probe may take, from its first byte to its last; at most an hour."""
 
-    engine: Deadline = _span("10s", "Version and identity of the Engine.")
-    images: Deadline = _span("60s", "The images and their layers.")
-    containers: Deadline = _span("30s", "The containers and what they mount.")
-    volumes: Deadline = _span("120s", "The volumes; the Engine walks their files.")
-    build_cache: Deadline = _span("60s", "The records of the build cache.")
-    runners: Deadline = _span("120s", "The directories of the runners; every file is looked at.")
-    run_caches: Deadline = _span("120s", "The run caches; every file is looked at.")
-    builder_cache: Deadline = _span("60s", "The records of the container builders, all at once.")
-    data_root: Deadline = _span("120s", "Logs and other files of the data root, and deleted files.")
+    engine: Deadline = span("10s", "Version and identity of the Engine.")
+    images: Deadline = span("60s", "The images and their layers.")
+    containers: Deadline = span("30s", "The containers and what they mount.")
+    volumes: Deadline = span("120s", "The volumes; the Engine walks their files.")
+    build_cache: Deadline = span("60s", "The records of the build cache.")
+    runners: Deadline = span("120s", "The directories of the runners; every file is looked at.")
+    run_caches: Deadline = span("120s", "The run caches; every file is looked at.")
+    builder_cache: Deadline = span("60s", "The records of the container builders, all at once.")
+    data_root: Deadline = span("120s", "Logs and other files of the data root, and deleted files.")
 
 
-class MinimumsTable(_Table):
+class MinimumsTable(Table):
     """The oldest versions that a host should build with. One that is left out is not judged."""
 
     engine: Version | None = Field(None, description="The Docker Engine.")
@@ -201,7 +219,7 @@ class MinimumsTable(_Table):
     runner: Version | None = Field(None, description="The GitHub Actions runners.")
 
 
-class HostTable(_Table):
+class HostTable(Table):
     """One machine with one Docker Engine."""
 
     docker: Socket = Field(description="The Engine's socket.")
@@ -242,7 +260,7 @@ class HostTable(_Table):
     deadlines: DeadlinesTable = Field(default_factory=DeadlinesTable)
 
 
-class EvidenceTable(_Table):
+class EvidenceTable(Table):
     """Where evidence is kept."""
 
     directory: Directory | None = Field(
@@ -253,7 +271,7 @@ class EvidenceTable(_Table):
     )
 
 
-class File(_Table):
+class File(Table):
     """Everything that hygiene.toml may hold."""
 
     hosts: dict[str, HostTable] = Field(

@@ -30,14 +30,19 @@ class Rechecked:
 
 
 def recheck_records(
-    planned: Sequence[PlannedRecord], records: Collection[BuildCacheRecord], reserved_bytes: int
+    planned: Sequence[PlannedRecord],
+    records: Collection[BuildCacheRecord],
+    *,
+    target_bytes: int,
+    reserved_bytes: int,
 ) -> Rechecked:
     """Compare planned records with the records of their builder as they are now.
 
     Args:
         planned: leaf first, as the plan has them.
         records: every record of the builder.
-        reserved_bytes: the cache is not to fall below this; the last of the plan stay for it.
+        target_bytes: once the cache is down to this, the rest of the plan stays.
+        reserved_bytes: the cache is not to fall below this.
     """
     by_id = {record.id: record for record in records}
     children: dict[str, list[str]] = {}
@@ -52,6 +57,8 @@ def recheck_records(
         why = _drift(one, by_id.get(one.id))
         if why is None and any(child not in going for child in children.get(one.id, ())):
             why = Why.DEPENDS
+        if why is None and remaining <= target_bytes:
+            why = Why.BUDGET_MET
         if why is None and remaining - one.size_bytes < reserved_bytes:
             why = Why.BOUNDS
         if why is None:

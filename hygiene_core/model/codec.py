@@ -6,8 +6,10 @@ The stored report, the ledger and the printed JSON are written by these, so that
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from hygiene_core.model.approval import Approval, Revocation, Staged
+from hygiene_core.model.journal import Line
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.plan import Plan
 from hygiene_core.model.report import Report
@@ -15,7 +17,19 @@ from hygiene_core.model.report import Report
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["adapter", "decode", "encode", "judged_adapter", "plan_adapter", "report_adapter"]
+__all__ = [
+    "adapter",
+    "approval_adapter",
+    "decode",
+    "encode",
+    "encode_plan",
+    "judged_adapter",
+    "line_adapter",
+    "plan_adapter",
+    "report_adapter",
+    "revocation_adapter",
+    "staged_adapter",
+]
 
 T = TypeVar("T")
 
@@ -44,6 +58,34 @@ def plan_adapter() -> TypeAdapter[Plan]:
     return adapter(Plan)
 
 
+def line_adapter() -> TypeAdapter[Line]:
+    """The adapter of a line of a journal; `k` tells which."""
+    return _tagged(Line)
+
+
+def staged_adapter() -> TypeAdapter[Staged]:
+    """The adapter of what is handed to the executor; `k` tells which."""
+    return _tagged(Staged)
+
+
+def approval_adapter() -> TypeAdapter[Approval]:
+    """The adapter of a stored approval."""
+    return adapter(Approval)
+
+
+def revocation_adapter() -> TypeAdapter[Revocation]:
+    """The adapter of an approval that was withdrawn."""
+    return adapter(Revocation)
+
+
+@cache
+def _tagged(union: Any) -> TypeAdapter[Any]:
+    """The adapter of classes that a field `k` tells apart."""
+    from pydantic import Field  # noqa: PLC0415 - lazy, as in `adapter`
+
+    return adapter(Annotated[union, Field(discriminator="k")])
+
+
 def encode(made_by: TypeAdapter[T], value: T, *, indent: int | None = None) -> bytes:
     r"""`value` as UTF-8 JSON; times are RFC 3339 in UTC with a `Z`.
 
@@ -56,6 +98,11 @@ def encode(made_by: TypeAdapter[T], value: T, *, indent: int | None = None) -> b
         return made_by.dump_json(value, indent=indent)
     except (PydanticSerializationError, UnicodeEncodeError):
         return _encode_slowly(made_by, value, indent)
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """A plan as it is stored and digested."""
+    return encode(plan_adapter(), plan, indent=1)
 
 
 def _encode_slowly(made_by: TypeAdapter[T], value: T, indent: int | None) -> bytes:

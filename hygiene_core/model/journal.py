@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from hygiene_core.model.act import Outcome, Why
 from hygiene_core.model.activity import ProcessId, Signal
@@ -146,7 +146,8 @@ class Settled:
     """How an action, or one call of it, ended.
 
     `freed_bytes` is the net change of the data root's filesystem while the call ran, whoever caused it.
-    `by_looking` marks an outcome that was found afterwards, by observing: a crash had cut the action.
+    `kept` says of each record of a cache that was to go and stayed why. `by_looking` marks an outcome that
+    was found afterwards, by observing: a crash or a deadline had cut the action.
     """
 
     k: Literal["settled"] = "settled"
@@ -157,6 +158,7 @@ class Settled:
     why: Why | None = None
     detail: str = ""
     removed: tuple[str, ...] = ()
+    kept: dict[str, Why] = field(default_factory=dict)
     claimed_bytes: int | None = None
     freed_bytes: int | None = None
     private_before_bytes: int | None = None
@@ -212,7 +214,4 @@ class Ended:
     freed_bytes: int | None = None
 
 
-Line: TypeAlias = Annotated[
-    Began | Sampled | Observed | Intended | Settled | Halted | WarmthProbed | Verified | Ended,
-    "k",
-]
+Line: TypeAlias = Began | Sampled | Observed | Intended | Settled | Halted | WarmthProbed | Verified | Ended

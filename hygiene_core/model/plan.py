@@ -184,7 +184,11 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A plan. `left_out` counts what the bounds kept from it; `run_id` is the observation it is made of."""
+    """A plan. `left_out` counts what the bounds kept from it; `run_id` is the observation it is made of.
+
+    `untouched` are the protected things that have to be there afterwards as well, `<kind> <id>` each, and
+    `warm_builders` the builders that have to be warm.
+    """
 
     version: int = PLAN_VERSION
     mode: Mode
@@ -202,6 +206,8 @@ class Plan:
     stop_conditions: tuple[str, ...]
     actions: tuple[Action, ...]
     outlooks: tuple[Outlook, ...] = ()
+    untouched: tuple[str, ...] = ()
+    warm_builders: tuple[str, ...] = ()
     left_out: int = 0
     blockers: tuple[Blocker, ...] = ()
 

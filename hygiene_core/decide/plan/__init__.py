@@ -10,11 +10,13 @@ from hygiene_core.decide.plan.blocking import blockers_of
 from hygiene_core.decide.plan.bounded import prune_actions
 from hygiene_core.decide.plan.retirement import RETIRED_KINDS, retire_actions
 from hygiene_core.decide.plan.room import Room
+from hygiene_core.decide.relations import warm_builders
 from hygiene_core.decide.sentence import sentence
-from hygiene_core.model.judgement import Judged
+from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.plan import Mode, Plan, PlannedHost, Selection
 from hygiene_core.model.report import Report
+from hygiene_core.model.resource import Kind
 
 __all__ = ["PRECONDITIONS", "RETIRED_KINDS", "STOP_CONDITIONS", "inventory_digest", "make_plan"]
 
@@ -85,8 +87,24 @@ def make_plan(
         stop_conditions=STOP_CONDITIONS,
         actions=tuple(actions),
         outlooks=tuple(outlooks),
+        untouched=_untouched(report.resources),
+        warm_builders=tuple(
+            sorted(one.id for one in warm_builders(observation.builders, context.policy.protect))
+        ),
         left_out=room.left_out,
         blockers=blockers,
+    )
+
+
+def _untouched(rows: Iterable[Judged]) -> tuple[str, ...]:
+    """What is protected and has an identity that lasts: a record of a cache may go as any other."""
+    kinds = {Kind.IMAGE, Kind.CONTAINER, Kind.VOLUME}
+    return tuple(
+        sorted(
+            f"{row.kind.value} {row.id}"
+            for row in rows
+            if row.verdict is Verdict.PROTECTED and row.kind in kinds
+        )
     )
 
 

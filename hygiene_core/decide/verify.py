@@ -1,0 +1,127 @@
+"""What the look after an apply proves. The word of the apply counts for nothing here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from hygiene_core.model.act import Outcome
+from hygiene_core.model.journal import BuilderState, Settled, Snapshot, WarmthProbed
+from hygiene_core.model.observation import SECTION_OF_KIND, Observation
+from hygiene_core.model.plan import Plan, Verb
+from hygiene_core.model.resource import EMBEDDED_BUILDER
+
+__all__ = ["verified"]
+
+_REMOVAL = {Outcome.REMOVED, Outcome.ALREADY_ABSENT}
+
+
+def verified(
+    plan: Plan,
+    settled: Sequence[Settled],
+    *,
+    before: Snapshot,
+    after: Snapshot,
+    seen: Observation,
+    probes: Sequence[WarmthProbed] = (),
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Problems, each of which makes the run a failed one, and notes, which do not.
+
+    Args:
+        plan: what was to be done.
+        settled: what was said to have been done.
+        before: the host before the first removal.
+        after: the host after the last.
+        seen: the look that `after` was made of.
+        probes: builds of warm builders before and after.
+    """
+    problems = [*_untouched(before, after, seen), *_still_there(plan, settled, seen)]
+    problems += _warm(plan, settled, before, after)
+    problems += _cold(probes)
+    notes = [f"{name} was not complete afterwards: {why}" for name, why in after.incomplete.items()]
+    probed = {probe.builder for probe in probes if probe.when == "after" and probe.problem is None}
+    notes += [f"warmth not measured: {name}" for name in plan.warm_builders if name not in probed]
+    return tuple(problems), tuple(notes)
+
+
+def _untouched(before: Snapshot, after: Snapshot, seen: Observation) -> Iterator[str]:
+    """Nothing of the no-touch set may be gone; more of it is nobody's harm."""
+    gone = set(before.untouchable) - set(after.untouchable)
+    there = {
+        *(f"image {one.id}" for one in seen.images),
+        *(f"container {one.id}" for one in seen.containers),
+        *(f"volume {one.id}" for one in seen.volumes),
+    }
+    for word in sorted(gone):
+        if word in there:
+            continue  # it lost its label or name; nothing of it was removed
+        kind = word.partition(" ")[0]
+        section = next(name for known, name in SECTION_OF_KIND.items() if known.value == kind)
+        if section.value in after.incomplete:
+            yield f"whether the protected {word} is still there could not be read"
+        else:
+            yield f"the protected {word} is gone"
+
+
+def _still_there(plan: Plan, settled: Iterable[Settled], seen: Observation) -> Iterator[str]:
+    ids = {
+        Verb.REMOVE_CONTAINER: {one.id for one in seen.containers},
+        Verb.STOP_AND_REMOVE_CONTAINER: {one.id for one in seen.containers},
+        Verb.REMOVE_IMAGE: {one.id for one in seen.images},
+        Verb.REMOVE_VOLUME: {one.id for one in seen.volumes},
+        Verb.PRUNE_RECORDS: {one.id for one in seen.build_cache},
+    }
+    by_number = {action.number: action for action in plan.actions}
+    for one in settled:
+        action = by_number[one.number]
+        left = ids.get(action.verb, set())
+        named = one.removed if action.verb is Verb.PRUNE_RECORDS else (action.id,)
+        back = [name for name in named if name in left] if one.outcome in _REMOVAL else []
+        if back:
+            yield f"{len(back)} of step {one.number} ({action.name}) are still there: {back[0]}"
+
+
+def _warm(plan: Plan, settled: Sequence[Settled], before: Snapshot, after: Snapshot) -> Iterator[str]:
+    was = {one.id: one for one in before.builders}
+    now = {one.id: one for one in after.builders}
+    for name in plan.warm_builders:
+        old, new = was.get(name), now.get(name)
+        if old is None or name == EMBEDDED_BUILDER:
+            continue
+        if new is None:
+            yield f"the warm builder {name} is gone"
+            continue
+        if old.container_state == "running" and new.container_state != "running":
+            yield f"the warm builder {name} does not run any more: {new.container_state}"
+        if (old.container_id, old.volume) != (new.container_id, new.volume):
+            yield f"the warm builder {name} has another container or state volume than before"
+        yield from _reserve(old, new, _largest_removed(name, plan, settled))
+
+
+def _reserve(old: BuilderState, new: BuilderState, slack_bytes: int) -> Iterator[str]:
+    if old.private_bytes is None or old.reserved_bytes is None:
+        return
+    floor = min(old.private_bytes, old.reserved_bytes) - slack_bytes
+    if new.private_bytes is None:
+        yield f"the cache of the warm builder {new.id} could not be read afterwards"
+    elif new.private_bytes < floor:
+        yield f"the cache of the warm builder {new.id} holds {new.private_bytes} bytes, less than {floor}"
+
+
+def _largest_removed(name: str, plan: Plan, settled: Iterable[Settled]) -> int:
+    sizes = {
+        record.id: record.size_bytes
+        for action in plan.actions
+        if action.id == name
+        for record in action.records
+    }
+    return max((sizes.get(one, 0) for line in settled for one in line.removed), default=0)
+
+
+def _cold(probes: Iterable[WarmthProbed]) -> Iterator[str]:
+    cached = {(probe.builder, probe.when): probe.cached_steps for probe in probes}
+    for probe in probes:
+        if probe.when != "after":
+            continue
+        earlier = cached.get((probe.builder, "before"))
+        if earlier is not None and probe.cached_steps is not None and probe.cached_steps < earlier:
+            yield f"{probe.builder} went cold: {probe.cached_steps} of its probe are cached, {earlier} before"

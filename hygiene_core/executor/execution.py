@@ -1,0 +1,449 @@
+"""One run, from the gate to the last line of its journal.
+
+Every step is told to the journal before the next begins: an intent before its act, an outcome after it. A
+signal, a bound or a job that starts ends the run between two calls, never within one.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import count
+
+from hygiene_core import __version__
+from hygiene_core.clock import utc_now
+from hygiene_core.decide.permit import Permitted
+from hygiene_core.decide.recheck import recheck_records
+from hygiene_core.decide.snapshot import snapshot
+from hygiene_core.decide.verify import verified
+from hygiene_core.errors import EXIT_INCOMPLETE, EXIT_OK, HygieneError, JobRunning, Terminated
+from hygiene_core.evidence.journal import Journal
+from hygiene_core.executor import failpoint
+from hygiene_core.executor.asking import Asked
+from hygiene_core.executor.limits import Limits
+from hygiene_core.executor.staging import mark_spent, spent_by
+from hygiene_core.host import gate
+from hygiene_core.host.actions import caches, objects
+from hygiene_core.host.actions.hands import Hands
+from hygiene_core.host.deadline import Deadline
+from hygiene_core.host.observe import observe
+from hygiene_core.model.act import Acted, Outcome, Why
+from hygiene_core.model.activity import ProcessId, Signal, busy
+from hygiene_core.model.approval import Options
+from hygiene_core.model.journal import (
+    Began,
+    Caller,
+    Ended,
+    Halted,
+    Intended,
+    Observed,
+    Sampled,
+    Settled,
+    Snapshot,
+    Verified,
+)
+from hygiene_core.model.observation import Availability, Observation, SectionName
+from hygiene_core.model.plan import Action, Mode, Plan, PlannedRecord, Verb
+
+__all__ = ["GATE_INTERVAL", "GATE_SAMPLES", "Execution", "Order"]
+
+GATE_INTERVAL = timedelta(seconds=2)
+GATE_SAMPLES = 2
+_GATE_LIMIT = timedelta(seconds=30)
+
+_NEEDED = {
+    Mode.BOUNDED: (SectionName.ENGINE,),
+    Mode.RETIREMENT: (
+        SectionName.ENGINE,
+        SectionName.IMAGES,
+        SectionName.CONTAINERS,
+        SectionName.VOLUMES,
+    ),
+}
+"""What has to be seen whole before anything of a phase is removed."""
+
+_WELL = {Outcome.REMOVED, Outcome.ALREADY_ABSENT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to be done, for whom, and how."""
+
+    digest: str
+    plan: Plan
+    permitted: Permitted
+    options: Options
+    caller: Caller
+    excluded: frozenset[ProcessId]
+
+
+@dataclass(slots=True)
+class Execution:
+    """A run under the lock. `go` ends it; its journal then holds everything that came of it."""
+
+    asked: Asked
+    order: Order
+    journal: Journal
+    run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    settled: list[Settled] = field(default_factory=list)
+    _hands: Hands = field(init=False)
+    _limits: Limits = field(init=False)
+    _stop: bool = False
+
+    def __post_init__(self) -> None:
+        options = self.order.options
+        self._hands = self.asked.hands(options.call_limit)
+        self._limits = Limits.of(self.order.plan.bounds, self.asked.rules.ceilings, options.free_target_bytes)
+
+    def begin(self) -> None:
+        """Write the first line, as the process that goes through the run. Raises EvidenceUnwritable."""
+        signal.signal(signal.SIGTERM, self._be_stopped)
+        signal.signal(signal.SIGINT, self._be_stopped)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        plan = self.order.plan
+        self.journal.create()
+        self.journal.append(
+            Began(
+                at=utc_now(),
+                run_id=self.run_id,
+                digest=self.order.digest,
+                mode=plan.mode.value,
+                host=self.asked.rules.name,
+                machine_id=self.asked.machine_id,
+                engine_id=self.asked.engine_id,
+                engine_version=self.asked.version.version,
+                api_version=self.asked.version.api_used,
+                tool_version=__version__,
+                caller=self.order.caller,
+                approvals=self.order.permitted.approvals,
+                process=gate.process_id(os.getpid()),
+                excluded=tuple(sorted(self.order.excluded)),
+            )
+        )
+        failpoint.reach("after-began")
+
+    def go(self) -> int | None:
+        """Go through the run. Its exit status; `None` where an outcome is not known: it is to be settled.
+
+        Raises EvidenceUnwritable: the journal takes no more; nothing was done without it.
+        """
+        if self.order.permitted.actions and not self._host_is_idle():
+            return self._end(JobRunning.exit_status)
+        failpoint.reach("after-gate")
+        before = self._look_before()
+        if before is None:
+            return self._end(EXIT_INCOMPLETE)
+        failpoint.reach("after-observed")
+        self._withhold()
+        why = self._through()
+        if any(one.outcome is Outcome.UNKNOWN for one in self.settled):
+            return None
+        failpoint.reach("before-verify")
+        problems = self._verify(before) if self.order.permitted.actions else ()
+        return self._end(self._status(why, problems))
+
+    # -- the parts -----------------------------------------------------------------------------------------
+
+    def _be_stopped(self, _number: int, _frame: object) -> None:
+        self._stop = True
+
+    def _sample(self) -> tuple[Signal, ...]:
+        return gate.sample(
+            self.asked.rules.docker_socket,
+            self.asked.version.api_used,
+            data_root=str(self.asked.data_root),
+            exclude=self.order.excluded,
+            within=Deadline.after(_GATE_LIMIT),
+        )
+
+    def _host_is_idle(self) -> bool:
+        """Samples in a row that find no work; the last one is told."""
+        last: list[tuple[Signal, ...]] = []
+
+        def take() -> tuple[Signal, ...]:
+            last[:] = [self._sample()]
+            return last[0]
+
+        wait = self.order.options.wait_idle
+        at_work = gate.watch_idle(
+            take,
+            interval=GATE_INTERVAL,
+            samples=GATE_SAMPLES,
+            until=Deadline.after(wait) if wait else None,
+        )
+        self.journal.append(Sampled(at=utc_now(), signals=last[0]))
+        if at_work:
+            self._halt("JOB_RUNNING", _told(at_work))
+        return not at_work
+
+    def _look_before(self) -> Snapshot | None:
+        """A whole look before the first removal; `None` if too little of it could be seen."""
+        seen = observe(self.asked.request())
+        made = snapshot(seen, self.order.plan, self.asked.rules)
+        self.journal.append(Observed(at=utc_now(), when="before", snapshot=made))
+        missing = [
+            f"{name.value}: {seen.sections[name].reason}"
+            for name in _NEEDED[self.order.plan.mode]
+            if seen.availability(name) is not Availability.COMPLETE
+        ]
+        if seen.engine is not None and seen.engine.id != self.asked.engine_id:
+            missing.append("another Engine answers than before")
+        if missing:
+            self._halt("INVENTORY_INCOMPLETE", f"not everything could be seen: {missing[0]}")
+            return None
+        return made
+
+    def _withhold(self) -> None:
+        for number, (why, detail) in self.order.permitted.withheld.items():
+            if self.order.plan.mode is Mode.BOUNDED:
+                self._settle(number, 1, Acted(outcome=Outcome.REFUSED, why=why, detail=detail))
+
+    def _through(self) -> str | None:
+        """Do the steps, one after the other; the code of what ended it before the last, or `None`."""
+        done: set[int] = set()
+        for action in self.order.permitted.actions:
+            for line in self._do(action, done):
+                if line is not None:
+                    return line
+            if any(one.number == action.number and one.outcome in _WELL for one in self.settled):
+                done.add(action.number)
+        return None
+
+    def _do(self, action: Action, done: Collection[int]) -> Iterator[str | None]:
+        """One step, call by call; each call yields why the run has to end, or `None`."""
+        if not done.issuperset(action.after):
+            said = "the step before it did not remove what this one belongs to"
+            self._settle(action.number, 1, Acted(outcome=Outcome.SKIPPED, why=Why.DEPENDS, detail=said))
+            return
+        if action.verb is Verb.PRUNE_RECORDS:
+            yield from self._prune(action)
+        else:
+            yield from self._remove(action)
+
+    def _remove(self, action: Action) -> Iterator[str | None]:
+        if why := self._ends_here(action.number, 1, action.estimate_bytes or 0):
+            yield why
+            return
+        self._intend(action.number, 1, (action.id,), None)
+        acted = objects.drift_of(action, self._hands)
+        failpoint.reach("after-recheck")
+        free = self._free_bytes()
+        if acted is None:
+            references = self.order.permitted.references.get(action.number, ())
+            acted = objects.remove(action, self._hands, approved_references=references)
+            failpoint.reach("after-act")
+            if acted.outcome is Outcome.UNKNOWN:
+                acted = self._looked(action, acted)
+        self._settle(action.number, 1, acted, freed=self._free_bytes() - free)
+        self._limits.take(1, action.estimate_bytes or 0)
+        yield self._after(acted)
+
+    def _looked(self, action: Action, acted: Acted) -> Acted:
+        """What is true after a call that nobody knows the end of, if it can be told at once."""
+        there = objects.exists(action, self._hands)
+        if there is None:
+            return acted
+        return Acted(
+            outcome=Outcome.KEPT if there else Outcome.REMOVED,
+            why=acted.why,
+            detail=f"{acted.detail} Then it was {'still there' if there else 'gone'}.",
+            removed=() if there else (action.id,),
+        )
+
+    def _prune(self, action: Action) -> Iterator[str | None]:
+        rest = list(action.records)
+        for call in count(1):
+            if not rest:
+                return
+            part, rest = rest[: caches.CALL_RECORDS], rest[caches.CALL_RECORDS :]
+            if why := self._ends_here(action.number, len(part), sum(one.size_bytes for one in part)):
+                yield why
+                return
+            acted = self._prune_part(action, call, part)
+            self._limits.take(len(part), sum(one.size_bytes for one in part))
+            yield self._after(acted)
+
+    def _prune_part(self, action: Action, call: int, part: list[PlannedRecord]) -> Acted:
+        outlook = next(one for one in self.order.plan.outlooks if one.builder == action.id)
+        reserve = max(outlook.budget.reserved_bytes, self.asked.rules.reserves.get(action.id, 0))
+        self._intend(action.number, call, tuple(one.id for one in part), action.cap_bytes)
+        try:
+            records = caches.read_records(action, self._hands)
+        except HygieneError as error:
+            acted = Acted(outcome=Outcome.KEPT, why=Why.UNREADABLE, detail=error.message)
+            self._settle(action.number, call, acted)
+            return acted
+        held = recheck_records(part, records, target_bytes=outlook.target_bytes, reserved_bytes=reserve)
+        failpoint.reach("after-recheck")
+        if not held.going:
+            whys = Counter(held.dropped.values()).most_common(1)
+            said = f"none of {len(part)} records may go any more"
+            acted = Acted(outcome=Outcome.SKIPPED, why=whys[0][0], detail=said)
+            self._settle(action.number, call, acted, kept=held.dropped, before=held.private_bytes)
+            return acted
+        ids = tuple(one.id for one in held.going)
+        free = self._free_bytes()
+        acted = caches.prune(action, ids, held.cap_bytes, self._hands)
+        failpoint.reach("after-act")
+        freed = self._free_bytes() - free
+        acted, kept, after = self._seen(action, acted, ids)
+        self._settle(
+            action.number,
+            call,
+            acted,
+            freed=freed,
+            kept={**held.dropped, **kept},
+            before=held.private_bytes,
+            after=after,
+        )
+        return acted
+
+    def _seen(
+        self, action: Action, acted: Acted, ids: tuple[str, ...]
+    ) -> tuple[Acted, dict[str, Why], int | None]:
+        """The outcome of a prune by the records that are left, whatever the builder said of it."""
+        try:
+            if acted.outcome is Outcome.UNKNOWN and caches.still_pruning(action, self._hands):
+                return acted, {}, None
+            left = {one.id: one for one in caches.read_records(action, self._hands)}
+        except HygieneError:
+            return acted, {}, None  # what the builder told stands; the look at the end checks it
+        after = sum(one.size_bytes or 0 for one in left.values() if not one.shared)
+        gone = tuple(one for one in ids if one not in left)
+        kept = {one: acted.why or Why.IN_USE for one in ids if one in left}
+        if acted.outcome in {Outcome.REFUSED, Outcome.FAILED} and not gone:
+            return acted, kept, after
+        outcome = Outcome.REMOVED if gone else Outcome.KEPT
+        made = Acted(
+            outcome=outcome,
+            why=acted.why if kept else None,
+            detail=acted.detail,
+            removed=gone,
+            claimed_bytes=acted.claimed_bytes,
+            foreign=acted.foreign,
+        )
+        return made, kept, after
+
+    # -- between the calls ---------------------------------------------------------------------------------
+
+    def _ends_here(self, number: int, items: int, size_bytes: int) -> str | None:
+        """Whether the run ends before this call; told to the journal."""
+        if self._stop:
+            return self._halt("STOPPED", "it was asked to stop")
+        if reached := self._limits.reached(items, size_bytes, self._free_bytes()):
+            return self._halt(*reached)
+        signals = self._sample()
+        if at_work := busy(signals):
+            self.journal.append(Sampled(at=utc_now(), number=number, signals=signals))
+            return self._halt("JOB_RUNNING", _told(at_work))
+        return None
+
+    def _after(self, acted: Acted) -> str | None:
+        """Whether the run ends after this call."""
+        if acted.foreign:
+            named = ", ".join(acted.foreign[:3])
+            return self._halt("FOREIGN", f"something went that nobody named: {named}")
+        if acted.outcome is Outcome.UNKNOWN:
+            return self._halt("UNKNOWN_OUTCOME", "what came of it is not known")
+        last = self.settled[-self.order.options.equal_failures :]
+        same = {(one.outcome, one.why) for one in last}
+        failing = acted.outcome is Outcome.FAILED and len(last) == self.order.options.equal_failures
+        if failing and len(same) == 1:
+            return self._halt("EQUAL_FAILURES", f"{len(last)} steps failed alike: {acted.detail}")
+        return None
+
+    def _free_bytes(self) -> int:
+        seen = os.statvfs(self.asked.data_root)
+        return seen.f_bfree * seen.f_frsize
+
+    # -- telling -------------------------------------------------------------------------------------------
+
+    def _halt(self, why: str, detail: str) -> str:
+        self.journal.append(Halted(at=utc_now(), why=why, detail=detail))
+        return why
+
+    def _intend(self, number: int, call: int, ids: tuple[str, ...], cap_bytes: int | None) -> None:
+        failpoint.reach("before-intent")
+        if spent_by(self.asked.places, self.order.digest) is None:
+            mark_spent(self.asked.places, self.order.digest, self.run_id)
+        self.journal.append(Intended(at=utc_now(), number=number, call=call, ids=ids, cap_bytes=cap_bytes))
+        failpoint.reach("after-intent")
+
+    def _settle(
+        self,
+        number: int,
+        call: int,
+        acted: Acted,
+        *,
+        freed: int | None = None,
+        kept: dict[str, Why] | None = None,
+        before: int | None = None,
+        after: int | None = None,
+    ) -> None:
+        line = Settled(
+            at=utc_now(),
+            number=number,
+            call=call,
+            outcome=acted.outcome,
+            why=acted.why,
+            detail=acted.detail,
+            removed=acted.removed,
+            kept=kept or {},
+            claimed_bytes=acted.claimed_bytes,
+            freed_bytes=freed,
+            private_before_bytes=before,
+            private_after_bytes=after,
+            foreign=acted.foreign,
+        )
+        self.journal.append(line)
+        self.settled.append(line)
+        failpoint.reach("after-outcome")
+
+    def _verify(self, before: Snapshot) -> tuple[str, ...]:
+        seen: Observation = observe(self.asked.request())
+        after = snapshot(seen, self.order.plan, self.asked.rules)
+        self.journal.append(Observed(at=utc_now(), when="after", snapshot=after))
+        problems, notes = verified(self.order.plan, self.settled, before=before, after=after, seen=seen)
+        self.journal.append(Verified(at=utc_now(), problems=problems, notes=notes))
+        return problems
+
+    def _status(self, why: str | None, problems: tuple[str, ...]) -> int:
+        if why == "STOPPED" and not problems:
+            return Terminated.exit_status
+        if why == "JOB_RUNNING" and not problems and not self.settled:
+            return JobRunning.exit_status
+        untidy = {Outcome.FAILED, Outcome.UNKNOWN, Outcome.REFUSED}
+        if problems or why not in {None, "FREE_TARGET"} or any(one.outcome in untidy for one in self.settled):
+            return EXIT_INCOMPLETE
+        return EXIT_OK
+
+    def _end(self, status: int) -> int:
+        self.journal.append(ended(self.settled, self.order.plan, status, utc_now()))
+        failpoint.reach("after-ended")
+        return status
+
+
+def ended(settled: Collection[Settled], plan: Plan, status: int, now: datetime) -> Ended:
+    """The last line of a run."""
+    return Ended(
+        at=now,
+        exit_status=status,
+        outcomes=dict(Counter(one.outcome.value for one in settled)),
+        estimate_bytes=plan.estimate_bytes,
+        claimed_bytes=_total(one.claimed_bytes for one in settled),
+        freed_bytes=_total(one.freed_bytes for one in settled),
+    )
+
+
+def _total(figures: Iterator[int | None]) -> int | None:
+    known = [one for one in figures if one is not None]
+    return sum(known) if known else None
+
+
+def _told(at_work: Collection[Signal]) -> str:
+    return "; ".join(f"{one.source} {one.activity.value}: {one.detail}" for one in at_work)

@@ -1,0 +1,117 @@
+"""The end of a run: its journal becomes a segment of the ledger of acts, and a document for others."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from hygiene_core import __version__
+from hygiene_core.evidence import anchor, files
+from hygiene_core.evidence.journal import read_journal
+from hygiene_core.executor import failpoint
+from hygiene_core.executor.asking import Asked
+from hygiene_core.executor.places import Places
+from hygiene_core.model.codec import adapter, encode
+from hygiene_core.model.journal import Began, Ended, Halted, Line, Observed, Settled, Verified
+from hygiene_core.model.plan import Mode
+
+__all__ = ["OUTBOX_VERSION", "is_sealed", "pruned_before", "seal", "sweep"]
+
+OUTBOX_VERSION = 1
+MODE = "apply"
+_PRUNED = "pruned"
+
+
+def seal(asked: Asked, journal: Path) -> None:
+    """Record a run that has ended. When this returns, the journal is gone and the ledger has it.
+
+    Raises:
+        EvidenceUnwritable: there is no room or no permission; the journal stays.
+        EvidenceBroken: the ledger or the journal cannot be trusted.
+    """
+    read = read_journal(journal)
+    began = next(line for line in read.lines if isinstance(line, Began))
+    ledger = asked.places.ledger(asked.rules.name)
+    segment = ledger.append(
+        run_id=began.run_id,
+        started_at=began.at,
+        mode=MODE,
+        tool_version=__version__,
+        full=True,
+        lines=journal.read_bytes()[: read.whole_bytes].splitlines(),
+    )
+    failpoint.reach("after-sealed")
+    _remember_pruned(asked.places, read.lines)
+    _to_outbox(asked.places, read.lines)
+    with suppress(ImportError, OSError):  # the segment itself is the evidence
+        anchor.to_system_log(anchor.line_of(began.run_id, asked.rules.name, segment.seq, segment.chain))
+    journal.unlink()
+    files.sync_directory(journal.parent)
+
+
+def is_sealed(asked: Asked, run_id: str) -> bool:
+    """Whether the ledger of acts has a run already: its journal was only not taken away."""
+    return any(one.run_id == run_id for one in asked.places.ledger(asked.rules.name).files())
+
+
+def sweep(asked: Asked, run_id: str) -> None:
+    """Take away the journal of a run that the ledger has, and make up for what came after."""
+    journal = asked.places.runs / f"{run_id}.jsonl"
+    read = read_journal(journal)
+    _remember_pruned(asked.places, read.lines)
+    _to_outbox(asked.places, read.lines)
+    journal.unlink()
+    files.sync_directory(journal.parent)
+
+
+def pruned_before(places: Places) -> frozenset[str]:
+    """The builders that were pruned on this host before."""
+    folder = places.state / _PRUNED
+    return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
+
+
+def _remember_pruned(places: Places, lines: tuple[Line, ...]) -> None:
+    removed = [one for line in lines if isinstance(line, Settled) for one in line.removed]
+    began = next(line for line in lines if isinstance(line, Began))
+    if began.mode != Mode.BOUNDED.value or not removed:
+        return
+    builders = {one.partition("/")[0] if "/" in one else "embedded" for one in removed}
+    try:
+        files.make_directory(places.state / _PRUNED)
+        for name in builders:
+            files.replace_file(places.state / _PRUNED / name, began.run_id.encode(), 0o440)
+    except OSError as error:
+        raise files.unwritable(error, "which builders were pruned") from error
+
+
+def _to_outbox(places: Places, lines: tuple[Line, ...]) -> None:
+    """The sanitised document: figures, codes and builders; no name of an image, a person or a path."""
+    began = next(line for line in lines if isinstance(line, Began))
+    snapshots = {line.when: line.snapshot for line in lines if isinstance(line, Observed)}
+    ended = [line for line in lines if isinstance(line, Ended)]
+    made: dict[str, Any] = {
+        "version": OUTBOX_VERSION,
+        "run_id": began.run_id,
+        "host": began.host,
+        "mode": began.mode,
+        "digest": began.digest,
+        "engine_version": began.engine_version,
+        "tool_version": began.tool_version,
+        "began_at": began.at,
+        "ended": ended[-1] if ended else None,
+        "halted": [line.why for line in lines if isinstance(line, Halted)],
+        "problems": sum(len(line.problems) for line in lines if isinstance(line, Verified)),
+        "filesystem": {
+            when: {"used_bytes": one.used_bytes, "free_bytes": one.free_bytes}
+            for when, one in snapshots.items()
+        },
+        "classes": {when: one.classes for when, one in snapshots.items()},
+        "builders": {when: one.builders for when, one in snapshots.items()},
+    }
+    try:
+        files.replace_file(
+            places.outbox / f"{began.run_id}.json", encode(adapter(dict[str, Any]), made), 0o440
+        )
+    except OSError as error:
+        raise files.unwritable(error, "the document for others") from error
