@@ -1,7 +1,8 @@
 """The command line: a verb runs stages of the pipeline or reads what they stored. No logic lives here.
 
-`look` has the verbs that look at a host, `act` the one that plans, `watch` the one that follows it,
-`ask` those that ask the evidence, `keep` those that keep it sound, `settings` those about hygiene.toml.
+`look` has the verbs that look at a host, `watch` the one that follows it, `act` the one that plans, `approval`
+those that approve a plan, `remove` those that have things removed, `ask` those that ask the evidence, `keep`
+those that keep it sound, `settings` those about hygiene.toml.
 What a verb needs is imported inside it: `hygiene --help` loads no pydantic, DuckDB, rich or probe.
 """
 
@@ -14,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hygiene_core import __version__, terminal
-from hygiene_core.cli import act, ask, keep, look, settings, watch
+from hygiene_core.cli import act, approval, ask, keep, look, remove, settings, watch
 from hygiene_core.cli.words import EXIT_CODES
 from hygiene_core.errors import EXIT_OK, HygieneError, Stopped, Terminated
 
@@ -31,7 +32,17 @@ app = typer.Typer(
 app.command(epilog=EXIT_CODES)(look.report)
 for verb in (look.status, look.explain, look.resources, watch.watch, ask.query, look.demo):
     app.command()(verb)
-app.command(epilog=EXIT_CODES)(act.plan)
+for acting in (
+    act.plan,
+    approval.approve,
+    approval.approvals,
+    approval.revoke,
+    remove.apply,
+    remove.follow,
+    remove.stop,
+    remove.settle,
+):
+    app.command(epilog=EXIT_CODES)(acting)
 for verbs in (ask.history, keep.evidence, settings.config):
     app.add_typer(verbs)
 

@@ -17,8 +17,10 @@ from hygiene_core.evidence import anchor, catalogue, files, known, plans, watch,
 from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile
 from hygiene_core.evidence.record import FULL_EVERY, Delta, replay, state_at
 from hygiene_core.evidence.verify import Verification, verify
+from hygiene_core.model.codec import decode, plan_adapter
 from hygiene_core.model.coverage import Followed
 from hygiene_core.model.known import Key, Memory
+from hygiene_core.model.plan import Plan
 from hygiene_core.model.report import Report
 
 __all__ = ["EvidenceStore", "Published", "Recorded"]
@@ -68,6 +70,11 @@ class EvidenceStore:
     def keep_plan(self, stored: bytes) -> str:
         """Store a plan as it was encoded, and return its digest. Raises EvidenceUnwritable."""
         return plans.save(self.directory, stored)
+
+    def load_plan(self, wanted: str) -> tuple[str, Plan]:
+        """A plan and its digest, by its digest or the beginning of it. Raises UnknownPlan, PlanChanged."""
+        digest, stored = plans.load(self.directory, wanted)
+        return digest, decode(plan_adapter(), stored)
 
     def watched(self, host: str) -> Followed:
         """What `hygiene watch` saw of the use of a host's images; nothing where it never ran."""

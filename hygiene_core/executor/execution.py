@@ -214,7 +214,7 @@ class Execution:
                 done.add(action.number)
         return None
 
-    def _do(self, action: Action, done: Collection[int]) -> Iterator[str | None]:
+    def _do(self, action: Action, done: set[int]) -> Iterator[str | None]:
         """One step, call by call; each call yields why the run has to end, or `None`."""
         if not done.issuperset(action.after):
             said = "the step before it did not remove what this one belongs to"

@@ -22,11 +22,11 @@ from pathlib import Path
 from hygiene_core.errors import SecondState
 from hygiene_core.evidence import files
 from hygiene_core.evidence.ledger import Ledger
+from hygiene_core.host.lock import LOCKS
 
-__all__ = ["RUN", "STATE", "Places", "all_places", "open_places"]
+__all__ = ["STATE", "Places", "all_places", "open_places"]
 
 STATE = Path("/var/lib/hygiene")
-RUN = Path("/run/hygiene")
 
 _ENGINE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_-]{7,127}")
 
@@ -72,7 +72,7 @@ class Places:
         return Ledger(self.state, name)
 
 
-def open_places(engine_id: str, machine_id: str, state: Path = STATE, run: Path = RUN) -> Places:
+def open_places(engine_id: str, machine_id: str, state: Path = STATE, run: Path = LOCKS) -> Places:
     """The places of an Engine, made if they are not there.
 
     Raises:
@@ -95,7 +95,7 @@ def open_places(engine_id: str, machine_id: str, state: Path = STATE, run: Path 
     return mine
 
 
-def all_places(state: Path = STATE, run: Path = RUN) -> tuple[Places, ...]:
+def all_places(state: Path = STATE, run: Path = LOCKS) -> tuple[Places, ...]:
     """The places of every Engine that this host ever had. Raises OSError if they may not be read."""
     try:
         found = sorted(one for one in state.iterdir() if (one / "host.json").is_file())

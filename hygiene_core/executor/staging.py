@@ -193,7 +193,7 @@ def spent_by(places: Places, digest: str) -> str | None:
         return None
 
 
-def markspent(places: Places, digest: str, run_id: str) -> None:
+def mark_spent(places: Places, digest: str, run_id: str) -> None:
     """Spend a plan, durably. Raises PlanSpent if it is, EvidenceUnwritable."""
     if run := spent_by(places, digest):
         raise spent(digest, run)

@@ -19,7 +19,10 @@ from typing import Any
 
 from hygiene_core.errors import Locked
 
-__all__ = ["Holder", "hold", "holder_of"]
+__all__ = ["LOCKS", "Holder", "LockFile", "hold", "holder_of"]
+
+LOCKS = Path("/run/hygiene")
+"""Where the locks lie, one for each Engine."""
 
 _POLL_SECONDS = 0.1
 
@@ -56,7 +59,6 @@ def hold(path: Path, data_root: Path, wait_seconds: float) -> Iterator[LockFile]
         for descriptor in (mine, engines):
             _lock(descriptor, give_up_at, path)
         yield LockFile(mine)
-        os.ftruncate(mine, 0)
     finally:
         if engines is not None:
             os.close(engines)
