@@ -1,6 +1,6 @@
 """The command line: a verb runs stages of the pipeline or reads what they stored. No logic lives here.
 
-`look` has the verbs that look at a host, `watch` the one that follows it, `act` the one that plans, `approval`
+`look` has the verbs that look at a host, `watch` that which follows it, `act` that which plans, `approval`
 those that approve a plan, `remove` those that have things removed, `ask` those that ask the evidence, `keep`
 those that keep it sound, `settings` those about hygiene.toml.
 What a verb needs is imported inside it: `hygiene --help` loads no pydantic, DuckDB, rich or probe.
