@@ -23,7 +23,7 @@ from hygiene_core.executor.asking import Asked, ask_host
 from hygiene_core.executor.execution import Execution, Order
 from hygiene_core.executor.places import Places
 from hygiene_core.executor.staging import approvals_of, load_plan, spent, spent_by
-from hygiene_core.host import gate
+from hygiene_core.host import processes
 from hygiene_core.host.lock import Holder, LockFile, hold
 from hygiene_core.model.journal import Caller
 from hygiene_core.model.plan import Mode, Plan
@@ -41,7 +41,7 @@ def apply(digest: str, caller: Caller) -> dict[str, Any]:
     """
     asked = ask_host()
     plan, options = load_plan(asked.places, digest)
-    excluded = gate.ancestry()  # while this is still a child of whoever started it
+    excluded = processes.ancestry()  # while this is still a child of whoever started it
     with hold(asked.places.lock, asked.data_root, options.lock_wait.total_seconds()) as lock:
         allowed = _allowed(asked, digest, plan)
         order = Order(
@@ -134,7 +134,7 @@ def _run(asked: Asked, order: Order, lock: LockFile, ready: int) -> NoReturn:
         except HygieneError as error:
             _send(ready, {"code": error.code, "message": error.message, "next_step": error.next_step})
             raise
-        me = gate.process_id(os.getpid())
+        me = processes.process_id(os.getpid())
         lock.tell(
             Holder(
                 pid=me.pid,

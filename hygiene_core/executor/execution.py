@@ -27,7 +27,7 @@ from hygiene_core.executor import failpoint
 from hygiene_core.executor.asking import Asked
 from hygiene_core.executor.limits import Limits
 from hygiene_core.executor.staging import mark_spent, spent_by
-from hygiene_core.host import gate
+from hygiene_core.host import gate, processes
 from hygiene_core.host.actions import caches, objects
 from hygiene_core.host.actions.hands import Hands
 from hygiene_core.host.deadline import Deadline
@@ -121,7 +121,7 @@ class Execution:
                 tool_version=__version__,
                 caller=self.order.caller,
                 approvals=self.order.permitted.approvals,
-                process=gate.process_id(os.getpid()),
+                process=processes.process_id(os.getpid()),
                 excluded=tuple(sorted(self.order.excluded)),
             )
         )
@@ -156,7 +156,6 @@ class Execution:
         return gate.sample(
             self.asked.rules.docker_socket,
             self.asked.version.api_used,
-            data_root=str(self.asked.data_root),
             exclude=self.order.excluded,
             within=Deadline.after(_GATE_LIMIT),
         )

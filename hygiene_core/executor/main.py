@@ -124,7 +124,7 @@ def _settle(digest: str | None, _asked: Caller) -> dict[str, Any]:
 
 def _stop(digest: str | None, _asked: Caller) -> dict[str, Any]:
     from hygiene_core.executor.telling import running
-    from hygiene_core.host import gate
+    from hygiene_core.host import processes
 
     if os.geteuid() != 0:
         raise NotRoot("only root may stop a run.")
@@ -133,7 +133,7 @@ def _stop(digest: str | None, _asked: Caller) -> dict[str, Any]:
         raise UnknownPlan(
             f"no run of the plan {(digest or '')[:12]} goes on.", next_step="See: hygiene status"
         )
-    if gate.process_id(holder.pid).started == holder.started:
+    if processes.process_id(holder.pid).started == holder.started:
         os.kill(holder.pid, signal.SIGTERM)
     return {"stopping": asdict(holder)}
 
