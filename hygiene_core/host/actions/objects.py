@@ -204,12 +204,7 @@ def _called(action: Action, hands: Hands, call: Callable[[APIClient], Acted]) ->
         said = f"the Engine did not answer within {hands.call_limit.total_seconds():g} s"
         return Acted(outcome=Outcome.UNKNOWN, why=Why.TIMEOUT, detail=said)
     except APIError as error:
-        said = mask_text(str(error.explanation or error))
-        if error.status_code == _NOT_FOUND:
-            return Acted(outcome=Outcome.ALREADY_ABSENT, why=Why.GONE, detail=said)
-        if error.status_code == _CONFLICT:
-            return Acted(outcome=Outcome.KEPT, why=Why.CONFLICT, detail=said)
-        return _failed(action, hands, said)
+        return _refused(action, hands, error.status_code, mask_text(str(error.explanation or error)))
     except HygieneError as error:  # of a look between two calls: what the calls came to is seen afterwards
         return Acted(outcome=Outcome.UNKNOWN, why=Why.ENGINE, detail=error.message)
     except (RequestException, DockerException) as error:
@@ -220,8 +215,12 @@ def _called(action: Action, hands: Hands, call: Callable[[APIClient], Acted]) ->
             client.close()
 
 
-def _failed(action: Action, hands: Hands, said: str) -> Acted:
+def _refused(action: Action, hands: Hands, status: int | None, said: str) -> Acted:
     """The Engine answered with an error; that an object is gone all the same does not mean that bytes are."""
+    if status == _NOT_FOUND:
+        return Acted(outcome=Outcome.ALREADY_ABSENT, why=Why.GONE, detail=said)
+    if status == _CONFLICT:
+        return Acted(outcome=Outcome.KEPT, why=Why.CONFLICT, detail=said)
     there = exists(action, hands)
     if there is None:
         return Acted(outcome=Outcome.UNKNOWN, why=Why.ENGINE, detail=said)

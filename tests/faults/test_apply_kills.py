@@ -1,0 +1,179 @@
+"""An apply is killed, at every named point and at random moments: then `settle` says what is true.
+
+`HYGIENE_SOAK_APPLY_KILLS` sets the number of random moments; `nox -s soak` runs the full campaign. The seed is
+printed and can be given as `HYGIENE_SEED`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from hygiene_core.executor.failpoint import POINTS, VARIABLE
+from tests.faults.apply_scene import check_truth, furnish, host_with_kit, retirement
+from tests.lab import images
+from tests.lab.kit import Kit
+
+pytestmark = pytest.mark.lab("engine")
+
+KILLS = int(os.environ.get("HYGIENE_SOAK_APPLY_KILLS", "6"))
+SEED = int(os.environ.get("HYGIENE_SEED", random.randrange(10**6)))
+
+
+@pytest.fixture(scope="module", params=["stable", "testing"])
+def kit(request: pytest.FixtureRequest) -> Iterator[Kit]:
+    with host_with_kit(request.param, f"kills-{request.param}") as made:
+        yield made
+
+
+def fill_cache(kit: Kit) -> None:
+    """Build cache over its budget, old enough to go; the first large prune was approved once and for all."""
+    for number in range(3):
+        files = {"f": os.urandom(2**20), "g": bytes([number])}
+        kit.host.docker("rmi", images.build(kit.host, "FROM scratch\nCOPY f /f\nCOPY g /g\n", files=files))
+    (kit.acts / "pruned").mkdir(parents=True, exist_ok=True)
+    (kit.acts / "pruned/embedded").touch()
+    time.sleep(1.2)
+
+
+def settle(kit: Kit) -> None:
+    """Wait for whatever still runs, settle what is open, and see that the next apply is not refused."""
+    kit.await_end()
+    kit.hygiene("settle", status=0)
+    check_truth(kit)
+    kit.hygiene("settle", status=0)
+
+
+def start_retirement(kit: Kit) -> str:
+    furnish(kit.host, 4)
+    return retirement(kit)[0]
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_killed_at_every_point(kit: Kit, point: str):
+    digest = start_retirement(kit)
+    done = kit.hygiene("apply", "--plan", digest, env={VARIABLE: f"{point}=kill"})
+    assert done.returncode in {4, 7}, done.stderr
+    opened = list((kit.acts / "runs").glob("*.jsonl"))
+    assert opened
+    if point != "after-sealed":
+        refused = kit.hygiene("apply", "--mode", "bounded", status=3)
+        assert "refused [UNSETTLED]" in refused.stderr
+        assert "hygiene settle" in refused.stderr
+    settle(kit)
+
+
+@pytest.mark.parametrize("point", ["after-intent", "after-recheck", "after-act", "after-outcome"])
+def test_a_prune_killed_at_every_point(kit: Kit, point: str):
+    fill_cache(kit)
+    done = kit.hygiene("apply", "--mode", "bounded", env={VARIABLE: f"{point}=kill"})
+    assert done.returncode == 4, done.stderr
+    settle(kit)
+
+
+@pytest.mark.parametrize("point", ["after-intent:2", "after-recheck:3", "after-act:1"])
+def test_the_engine_is_killed_at_a_point(kit: Kit, point: str):
+    """F7: the executor waits at the point, and finds the Engine gone when it goes on."""
+    digest = start_retirement(kit)
+    front = kit.start("apply", "--plan", digest, env={VARIABLE: f"{point}=freeze"})
+    await_stopped(kit)
+    kit.host.kill_engine()
+    kit.kill_executors(signal.SIGCONT)
+    front.communicate(timeout=120)
+    assert front.returncode == 4
+    kit.await_end()
+    kit.host.start_engine()
+    start_keeper(kit)
+    settle(kit)
+
+
+def test_random_moments(kit: Kit):
+    """SIGKILL of the executor, of the front end and of dockerd, at moments drawn at random."""
+    print(f"HYGIENE_SEED={SEED}")
+    moments = random.Random(SEED)
+    for number in range(KILLS):
+        whom = ("executor", "front", "engine")[number % 3]
+        bounded = moments.random() < 0.4
+        if bounded:
+            fill_cache(kit)
+            words = ["--mode", "bounded"]
+        else:
+            words = ["--plan", start_retirement(kit)]
+        front = kit.start("apply", *words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(moments.uniform(0.5, 5.0))
+        if whom == "front":
+            front.kill()
+        elif whom == "executor":
+            kit.kill_executors()
+        else:
+            kit.host.kill_engine()
+        front.wait(timeout=120)
+        kit.await_end()
+        if whom == "engine":
+            kit.host.start_engine()
+            start_keeper(kit)
+        settle(kit)
+
+
+def await_stopped(kit: Kit) -> None:
+    """Until an executor has stopped itself at its point."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for pid in kit.executors():
+            with open(f"/proc/{pid}/stat") as stat:
+                if stat.read().rpartition(")")[2].split()[0] == "T":
+                    return
+        time.sleep(0.05)
+    raise AssertionError("no executor came to its point")
+
+
+def start_keeper(kit: Kit) -> None:
+    """A killed Engine comes back with its containers stopped: that is not the kit's doing."""
+    with kit.host.api() as api:
+        api.post("/containers/keeper/start")
+
+
+def test_a_frozen_or_killed_front_end_is_waited_for_by_nobody(kit: Kit):
+    digest = start_retirement(kit)
+    front = kit.start("apply", "--plan", digest)
+    time.sleep(1.5)
+    front.send_signal(signal.SIGSTOP)
+    kit.await_end()
+    runs = check_truth(kit)
+    assert runs[-1][-1].exit_status == 0
+    front.send_signal(signal.SIGCONT)
+    out, _ = front.communicate(timeout=60)
+    assert front.returncode == 0
+    assert "DONE" in out
+
+
+def test_sigterm_stops_it_after_the_step_and_settles(kit: Kit):
+    """F19."""
+    digest = start_retirement(kit)
+    front = kit.start("apply", "--plan", digest, "--format", "json", env={VARIABLE: "after-intent:2=freeze"})
+    await_stopped(kit)
+    deliver(kit, front)
+    kit.kill_executors(signal.SIGCONT)
+    out, said = front.communicate(timeout=60)
+    assert front.returncode == 143, said
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [one["outcome"] for one in told if one["k"] == "settled"] == ["removed"] * 2
+    assert next(one["why"] for one in told if one["k"] == "halted") == "STOPPED"
+    check_truth(kit)
+    assert not kit.executors()
+
+
+def deliver(kit: Kit, front: subprocess.Popen[str]) -> None:
+    """SIGTERM for the front end: it asks the executor, which is frozen, to stop; the signal waits for it."""
+    for pid in kit.host.processes():
+        with open(f"/proc/{pid}/cmdline", "rb") as words:
+            if b"hygiene_core\0apply" in words.read():
+                os.kill(pid, signal.SIGTERM)
+    time.sleep(1.5)
