@@ -122,6 +122,7 @@ def soak(session: nox.Session) -> None:
         *session.posargs,
         env={
             "HYGIENE_SOAK_KILLS": os.environ.get("HYGIENE_SOAK_KILLS", "500"),
+            "HYGIENE_SOAK_APPLY_KILLS": os.environ.get("HYGIENE_SOAK_APPLY_KILLS", "300"),
             "HYGIENE_SHORT_JOBS": os.environ.get("HYGIENE_SHORT_JOBS", "500"),
         },
     )

@@ -63,8 +63,7 @@ def open_runs(places: Places) -> tuple[str, ...]:
 def _allowed(asked: Asked, digest: str, plan: Plan) -> Permitted:
     """What of the plan may be done. Raises the first refusal, with all the others in its message."""
     for run in open_runs(asked.places):
-        if sealing.is_sealed(asked, run):
-            sealing.sweep(asked, run)
+        if sealing.finish(asked, run):
             continue
         raise Unsettled(
             f"the run {run} was cut off, and what came of it is not known. Nothing was removed.",

@@ -16,7 +16,7 @@ from hygiene_core.model.codec import adapter, encode
 from hygiene_core.model.journal import Began, Ended, Halted, Line, Observed, Settled, Verified
 from hygiene_core.model.plan import Mode
 
-__all__ = ["OUTBOX_VERSION", "is_sealed", "pruned_before", "seal", "sweep"]
+__all__ = ["OUTBOX_VERSION", "finish", "pruned_before", "seal"]
 
 OUTBOX_VERSION = 1
 MODE = "apply"
@@ -42,27 +42,32 @@ def seal(asked: Asked, journal: Path) -> None:
         lines=journal.read_bytes()[: read.whole_bytes].splitlines(),
     )
     failpoint.reach("after-sealed")
-    _remember_pruned(asked.places, read.lines)
-    _to_outbox(asked.places, read.lines)
     with suppress(ImportError, OSError):  # the segment itself is the evidence
         anchor.to_system_log(anchor.line_of(began.run_id, asked.rules.name, segment.seq, segment.chain))
+    _after_sealed(asked, journal, read.lines)
+
+
+def _after_sealed(asked: Asked, journal: Path, lines: tuple[Line, ...]) -> None:
+    """What follows from a segment, and can be made again from its journal until that goes."""
+    _remember_pruned(asked.places, lines)
+    _to_outbox(asked.places, lines)
     journal.unlink()
     files.sync_directory(journal.parent)
 
 
-def is_sealed(asked: Asked, run_id: str) -> bool:
-    """Whether the ledger of acts has a run already: its journal was only not taken away."""
-    return any(one.run_id == run_id for one in asked.places.ledger(asked.rules.name).files())
+def finish(asked: Asked, run_id: str) -> bool:
+    """Record a run that came to its last line and was cut off after it; whether it is such a one.
 
-
-def sweep(asked: Asked, run_id: str) -> None:
-    """Take away the journal of a run that the ledger has, and make up for what came after."""
+    Raises as `seal` does.
+    """
     journal = asked.places.runs / f"{run_id}.jsonl"
     read = read_journal(journal)
-    _remember_pruned(asked.places, read.lines)
-    _to_outbox(asked.places, read.lines)
-    journal.unlink()
-    files.sync_directory(journal.parent)
+    if any(one.run_id == run_id for one in asked.places.ledger(asked.rules.name).files()):
+        _after_sealed(asked, journal, read.lines)
+        return True
+    if read.ended:
+        seal(asked, journal)
+    return read.ended
 
 
 def pruned_before(places: Places) -> frozenset[str]:

@@ -46,8 +46,7 @@ def settle(digest: str | None) -> dict[str, Any]:
     done: list[dict[str, Any]] = []
     with hold(asked.places.lock, asked.data_root, _LOCK_WAIT_SECONDS):
         for run_id in open_runs(asked.places):
-            if sealing.is_sealed(asked, run_id):
-                sealing.sweep(asked, run_id)
+            if sealing.finish(asked, run_id):
                 continue
             read = read_journal(asked.places.runs / f"{run_id}.jsonl")
             began = next((line for line in read.lines if isinstance(line, Began)), None)
@@ -77,8 +76,7 @@ def _settle_one(asked: Asked, began: Began, lines: Sequence[Line]) -> dict[str, 
     journal = Journal(asked.places.runs / f"{began.run_id}.jsonl", asked.places.ballast)
     journal.reopen()
     try:
-        if not any(isinstance(line, Ended) for line in lines):
-            _look(asked, began, lines, journal)
+        _look(asked, began, lines, journal)
     finally:
         journal.close()
     read = read_journal(journal.path)

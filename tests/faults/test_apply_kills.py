@@ -1,7 +1,7 @@
 """An apply is killed, at every named point and at random moments: then `settle` says what is true.
 
-`HYGIENE_SOAK_APPLY_KILLS` sets the number of random moments; `nox -s soak` runs the full campaign. The seed is
-printed and can be given as `HYGIENE_SEED`.
+`HYGIENE_SOAK_APPLY_KILLS` sets the number of random moments; `nox -s soak` runs the full campaign. The seed
+is printed and can be given as `HYGIENE_SEED`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -60,10 +61,11 @@ def start_retirement(kit: Kit) -> str:
 def test_killed_at_every_point(kit: Kit, point: str):
     digest = start_retirement(kit)
     done = kit.hygiene("apply", "--plan", digest, env={VARIABLE: f"{point}=kill"})
-    assert done.returncode in {4, 7}, done.stderr
-    opened = list((kit.acts / "runs").glob("*.jsonl"))
-    assert opened
-    if point != "after-sealed":
+    assert list((kit.acts / "runs").glob("*.jsonl"))
+    if point in {"after-ended", "after-sealed"}:
+        assert done.returncode == 0, done.stderr  # it had ended: only its record is made up for
+    else:
+        assert done.returncode == 4, done.stderr
         refused = kit.hygiene("apply", "--mode", "bounded", status=3)
         assert "refused [UNSETTLED]" in refused.stderr
         assert "hygiene settle" in refused.stderr
@@ -127,9 +129,8 @@ def await_stopped(kit: Kit) -> None:
     until = time.monotonic() + 60
     while time.monotonic() < until:
         for pid in kit.executors():
-            with open(f"/proc/{pid}/stat") as stat:
-                if stat.read().rpartition(")")[2].split()[0] == "T":
-                    return
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+                return
         time.sleep(0.05)
     raise AssertionError("no executor came to its point")
 
@@ -173,7 +174,6 @@ def test_sigterm_stops_it_after_the_step_and_settles(kit: Kit):
 def deliver(kit: Kit, front: subprocess.Popen[str]) -> None:
     """SIGTERM for the front end: it asks the executor, which is frozen, to stop; the signal waits for it."""
     for pid in kit.host.processes():
-        with open(f"/proc/{pid}/cmdline", "rb") as words:
-            if b"hygiene_core\0apply" in words.read():
-                os.kill(pid, signal.SIGTERM)
+        if b"hygiene_core\0apply" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            os.kill(pid, signal.SIGTERM)
     time.sleep(1.5)
