@@ -116,7 +116,10 @@ def _detached(asked: Asked, order: Order, lock: LockFile) -> dict[str, Any]:
     if "code" in said:
         raise error_of(said["code"])(said["message"], next_step=said["next_step"])
     if not said:
-        raise EvidenceProblem("the run ended before it began; nothing was removed.")
+        raise EvidenceProblem(
+            "the run was cut off as it began. Nothing was removed.",
+            next_step="Look what is true: hygiene settle",
+        )
     answer: dict[str, Any] = said
     return answer
 

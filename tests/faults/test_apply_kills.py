@@ -57,6 +57,12 @@ def start_retirement(kit: Kit) -> str:
     return retirement(kit)[0]
 
 
+@pytest.fixture(autouse=True)
+def _from_a_settled_host(kit: Kit) -> None:
+    """One test that fails leaves nothing to the next."""
+    kit.hygiene("settle", status=0)
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_killed_at_every_point(kit: Kit, point: str):
     digest = start_retirement(kit)
@@ -65,7 +71,8 @@ def test_killed_at_every_point(kit: Kit, point: str):
     if point in {"after-ended", "after-sealed"}:
         assert done.returncode == 0, done.stderr  # it had ended: only its record is made up for
     else:
-        assert done.returncode == 4, done.stderr
+        # Before its first word it leaves its front end without an answer.
+        assert done.returncode == (7 if point == "after-began" else 4), done.stderr
         refused = kit.hygiene("apply", "--mode", "bounded", status=3)
         assert "refused [UNSETTLED]" in refused.stderr
         assert "hygiene settle" in refused.stderr
