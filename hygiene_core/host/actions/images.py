@@ -20,12 +20,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
 
-from hygiene_core.errors import HygieneError
+from hygiene_core.errors import EngineProtocol, HygieneError
 from hygiene_core.host.actions.calling import call
 from hygiene_core.host.actions.hands import Hands
 from hygiene_core.host.actions.looking import HolderRow, ImageLook, holders, look, resolved
 from hygiene_core.host.engine import EngineClient
 from hygiene_core.host.mask import mask_text
+from hygiene_core.host.wire import parse_images
 from hygiene_core.model.act import Acted, Outcome, Why
 from hygiene_core.model.plan import Action
 
@@ -93,16 +94,16 @@ class _Went:
     deleted: set[str] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
 
-    def take(self, answer: Any, action: Action, layers: frozenset[str]) -> None:
-        """Compare an answer with what was named."""
-        for line in answer if isinstance(answer, list) else ():
-            untagged, deleted = line.get("Untagged"), line.get("Deleted")
-            if isinstance(untagged, str):
-                self.names.append(untagged)
-                self.foreign |= {untagged} - set(action.references)
-            if isinstance(deleted, str):
-                self.deleted.add(deleted)
-                self.foreign |= {deleted} - {action.id} - layers
+    def take(self, answer: Any, action: Action, layers: frozenset[str]) -> bool:
+        """Compare an answer with what was named; false if it is not one."""
+        if not isinstance(answer, list) or not all(isinstance(line, dict) for line in answer):
+            return False
+        names = [str(line["Untagged"]) for line in answer if "Untagged" in line]
+        deleted = {str(line["Deleted"]) for line in answer if "Deleted" in line}
+        self.names += names
+        self.deleted |= deleted
+        self.foreign |= (set(names) - set(action.references)) | (deleted - {action.id} - layers)
+        return True
 
     def end(self, acted: Acted) -> Acted:
         """An end of the action, with what had gone before it."""
@@ -154,7 +155,9 @@ def _take(step: _Step, action: Action, hands: Hands, went: _Went) -> Acted | Non
     answer = call(action, hands, lambda client: client.remove_image(step.target, force=False, noprune=True))
     if isinstance(answer, Acted):
         return answer
-    went.take(answer, action, step.layers)
+    if not went.take(answer, action, step.layers):
+        said = "the Engine's answer does not tell what it removed"
+        return Acted(outcome=Outcome.UNKNOWN, why=Why.ENGINE, detail=said)
     if action.id in went.deleted:
         return Acted(outcome=Outcome.REMOVED, removed=(action.id,))
     if went.foreign:
@@ -201,10 +204,10 @@ def _surplus(names: Collection[str]) -> str:
 
 def _child(action: Action, client: EngineClient) -> str | None:
     """An image whose parent this is, as the Engine's old builder makes them."""
-    for one in client.get_json("/images/json", _LIST_ALL):
-        if one.get("ParentId") == action.id:
-            return str(one.get("Id"))
-    return None
+    listed = parse_images(client.get_json("/images/json", _LIST_ALL))
+    if listed.problem is not None:
+        raise EngineProtocol(f"Not every image could be read: {listed.problem}.")
+    return next((one.id for one in listed.rows if one.parent_id == action.id), None)
 
 
 def _repository(reference: str) -> str:
