@@ -1,0 +1,221 @@
+"""Remove one image by its id: what else may go with it, and how several names of it come off.
+
+Measured on 20.10, 26.1 and 28.5 with overlay2, and on 28.5 with the containerd store:
+
+- By id and without force the Engine removes an image that has one name. A tag with digests of its own
+  repository is one name, and so are digests of one repository without a tag. Otherwise it answers 409.
+- `Untagged` lists names as an inspect spells them. `Deleted` lists the image's id and, on overlay2, the chain
+  ids of the layers that went with it. These follow from the image's own layers, so that everything else in
+  the answer is something that nobody named.
+- Without `noprune` untagged parents go too. Nobody named them: they stay, and are candidates of their own.
+- Nothing keeps an image that a container mounts (`type=image`), not even while the container runs.
+- By a tag the Engine removes whatever the tag leads to, so each is resolved right before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any
+
+from hygiene_core.errors import EngineProtocol, HygieneError
+from hygiene_core.host.actions.calling import call
+from hygiene_core.host.actions.hands import Hands
+from hygiene_core.host.actions.looking import HolderRow, ImageLook, holders, look, resolved
+from hygiene_core.host.engine import EngineClient
+from hygiene_core.host.mask import mask_text
+from hygiene_core.host.wire import parse_images
+from hygiene_core.model.act import Acted, Outcome, Why
+from hygiene_core.model.plan import Action
+
+__all__ = ["chain_ids", "drift", "is_one_name", "remove"]
+
+_REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]*(?:[:@])[A-Za-z0-9_.:-]+")
+_LIST_ALL = {"all": "1"}
+
+
+def is_one_name(references: Collection[str]) -> bool:
+    """Whether the Engine takes these for one name, and so removes the image by its id."""
+    tags = {one for one in references if "@" not in one}
+    repositories = {_repository(one) for one in references if "@" in one}
+    return len(tags) <= 1 and len(repositories | {_repository(one) for one in tags}) <= 1
+
+
+def chain_ids(layers: Iterable[str]) -> frozenset[str]:
+    """The chain ids of an image's layers, by which overlay2 lists them (OCI image specification)."""
+    chained: list[str] = []
+    for layer in layers:
+        above = f"sha256:{sha256(f'{chained[-1]} {layer}'.encode()).hexdigest()}" if chained else layer
+        chained.append(above)
+    return frozenset(chained)
+
+
+def drift(action: Action, seen: ImageLook, client: EngineClient) -> Acted | None:
+    """The end of the action if its names are not those that were planned, or a container holds it."""
+    planned = frozenset(action.references)
+    if new := sorted(seen.references - planned):
+        return _skipped(Why.NEW_REFERENCE, f"it is called {', '.join(new)} since the plan was made")
+    if lost := sorted(planned - seen.references):
+        return _skipped(Why.CHANGED, f"it is not called {', '.join(lost)} any more")
+    everybody = holders(client)
+    ids = {seen.id, *(one.id for one in seen.manifests or ())}
+    for container in everybody:
+        if container.image_id in ids or (container.manifest and container.manifest.digest in ids):
+            return _skipped(Why.IN_USE, f"container {container.name} was made of it")
+    return _mounted(action, everybody, client)
+
+
+def _mounted(action: Action, everybody: Iterable[HolderRow], client: EngineClient) -> Acted | None:
+    """Whether a container mounts it. The Engine tells the name that was mounted, not the image."""
+    for container, name in _image_mounts(everybody):
+        leads_to = resolved(client, name)
+        if leads_to == action.id:
+            return _skipped(Why.IN_USE, f"container {container} mounts it")
+        if leads_to is None or not action.references:
+            said = f"container {container} mounts an image by a name that may have been this one's"
+            return Acted(outcome=Outcome.KEPT, why=Why.UNREADABLE, detail=said)
+    return None
+
+
+def _image_mounts(everybody: Iterable[HolderRow]) -> Iterator[tuple[str, str]]:
+    for container in everybody:
+        for mount in container.mounts or ():
+            if mount.type == "image":
+                yield container.name, mount.name or mount.source or ""
+
+
+@dataclass(slots=True)
+class _Went:
+    """What the Engine's answers listed so far. `names` were untagged; `foreign` nobody named."""
+
+    names: list[str] = field(default_factory=list)
+    deleted: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)
+
+    def take(self, answer: Any, action: Action, layers: frozenset[str]) -> bool:
+        """Compare an answer with what was named; false if it is not one."""
+        if not isinstance(answer, list) or not all(isinstance(line, dict) for line in answer):
+            return False
+        names = [str(line["Untagged"]) for line in answer if "Untagged" in line]
+        deleted = {str(line["Deleted"]) for line in answer if "Deleted" in line}
+        self.names += names
+        self.deleted |= deleted
+        self.foreign |= (set(names) - set(action.references)) | (deleted - {action.id} - layers)
+        return True
+
+    def end(self, acted: Acted) -> Acted:
+        """An end of the action, with what had gone before it."""
+        foreign = tuple(sorted(self.foreign))
+        if acted.outcome is Outcome.REMOVED or not self.names:
+            return replace(acted, foreign=foreign)
+        outcome = Outcome.KEPT if acted.outcome is Outcome.SKIPPED else acted.outcome
+        names = tuple(self.names)
+        detail = f"{acted.detail}; before that it lost {', '.join(names)}"
+        return replace(acted, outcome=outcome, detail=detail, removed=acted.removed + names, foreign=foreign)
+
+
+def remove(action: Action, hands: Hands, approved_references: Collection[str]) -> Acted:
+    """Take off every name but the last, one by one, then remove it by its id.
+
+    Several names come off only if an approval lists every one of them.
+    """
+    names = frozenset(action.references)
+    if unclear := sorted(one for one in names if _REFERENCE.fullmatch(one) is None):
+        said = f"{mask_text(repr(unclear[0]))} is not a name of an image"
+        return Acted(outcome=Outcome.REFUSED, detail=said)
+    if not is_one_name(names) and not names <= frozenset(approved_references):
+        return _skipped(Why.MULTI_TAG, f"it has {len(names)} names, and no approval lists each of them")
+    went = _Went()
+    for _ in range(len(names) + 1):
+        try:
+            with hands.reader() as client:
+                step = _next(action, client, went)
+        except HygieneError as error:
+            return went.end(Acted(outcome=Outcome.KEPT, why=Why.UNREADABLE, detail=error.message))
+        if isinstance(step, Acted):
+            return went.end(step)
+        if (ended := _take(step, action, hands, went)) is not None:
+            return went.end(ended)
+    said = "the Engine still has it after every name was taken off"
+    return went.end(Acted(outcome=Outcome.KEPT, why=Why.CONFLICT, detail=said))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One call: `target` is the image's id, or a name that leads to it."""
+
+    target: str
+    layers: frozenset[str]
+
+
+def _take(step: _Step, action: Action, hands: Hands, went: _Went) -> Acted | None:
+    """One call; `None` if there is more to be done."""
+    answer = call(action, hands, lambda client: client.remove_image(step.target, force=False, noprune=True))
+    if isinstance(answer, Acted):
+        return answer
+    if not went.take(answer, action, step.layers):
+        said = "the Engine's answer does not tell what it removed"
+        return Acted(outcome=Outcome.UNKNOWN, why=Why.ENGINE, detail=said)
+    if action.id in went.deleted:
+        return Acted(outcome=Outcome.REMOVED, removed=(action.id,))
+    if went.foreign:
+        return Acted(outcome=Outcome.KEPT, why=Why.CHANGED, detail="something else went")
+    return None
+
+
+def _next(action: Action, client: EngineClient, went: _Went) -> _Step | Acted:
+    """What to remove next, by what is true now."""
+    seen = look(client, action)
+    if not isinstance(seen, ImageLook):
+        return Acted(outcome=Outcome.ALREADY_ABSENT, detail="somebody else removed it")
+    now, planned = seen.references, frozenset(action.references)
+    if new := sorted(now - planned):
+        return _skipped(Why.NEW_REFERENCE, f"it is called {', '.join(new)} since the plan was made")
+    if now != planned and not went.names:
+        return _skipped(Why.CHANGED, "it is not called what it was any more")
+    layers = chain_ids(seen.layers)
+    if is_one_name(now):
+        return _Step(action.id, layers)
+    name = _surplus(now)
+    return _unsafe_to_untag(name, action, client, went) or _Step(name, layers)
+
+
+def _unsafe_to_untag(name: str, action: Action, client: EngineClient, went: _Went) -> Acted | None:
+    """Why a name may not be taken off."""
+    # By name the Engine would untag an image that others are built on, and then refuse to remove it.
+    if not went.names and (child := _child(action, client)):
+        return _skipped(Why.IN_USE, f"image {child} is built on it")
+    if (leads_to := resolved(client, name)) != action.id:
+        return _skipped(Why.CHANGED, f"{name} leads to {leads_to or 'nothing'} by now")
+    return None
+
+
+def _surplus(names: Collection[str]) -> str:
+    """A name to take off, of several: tags first, and in the end one name of one repository is left."""
+    tags = sorted(one for one in names if "@" not in one)
+    digests = sorted(one for one in names if "@" in one)
+    if len(tags) > 1:
+        return tags[-1]
+    stays = _repository((tags or digests)[0])
+    return next(one for one in reversed(digests) if _repository(one) != stays)
+
+
+def _child(action: Action, client: EngineClient) -> str | None:
+    """An image whose parent this is, as the Engine's old builder makes them."""
+    listed = parse_images(client.get_json("/images/json", _LIST_ALL))
+    if listed.problem is not None:
+        raise EngineProtocol(f"Not every image could be read: {listed.problem}.")
+    return next((one.id for one in listed.rows if one.parent_id == action.id), None)
+
+
+def _repository(reference: str) -> str:
+    """A reference without its tag or digest; the host before it may have a port."""
+    named = reference.partition("@")[0]
+    folder, slash, last = named.rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"
+
+
+def _skipped(why: Why, detail: str) -> Acted:
+    return Acted(outcome=Outcome.SKIPPED, why=why, detail=detail)
