@@ -51,49 +51,66 @@ def render(
         _blockers(plan, width, ink),
         _steps(plan, width, ink, listed),
         _outlooks(plan, width, ink),
-        _foot(plan, width, zone),
+        _foot(plan, width),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
 def _top(plan: Plan, digest: str, width: int, zone: tzinfo) -> list[str]:
-    state = "BLOCKED" if plan.is_blocked else "NOTHING TO DO" if not plan.actions else "READY"
-    told = f"Plan {digest[:12]}  {plan.mode.value}  {plain(plan.host.name)}  {state}"
-    made = f"made {local_time(plan.made_at, zone)} from run {plain(plan.run_id[:8])}"
-    return [*wrap(told, width), f"{_INDENT}{made}, may be applied for {duration(plan.lasts)}"]
+    told = f"Plan {digest[:12]}  {plan.mode.value}  {plain(plan.host.name)}  {_state(plan)}"
+    made = f"Made {local_time(plan.made_at, zone)} from run {plain(plan.run_id[:8])}."
+    until = f"Expires {local_time(plan.expires_at, zone)}."
+    return [*wrap(told, width), *wrap(f"{made} {until}", width)]
+
+
+def _state(plan: Plan) -> str:
+    if plan.is_blocked:
+        return "BLOCKED"
+    return "READY" if plan.actions else "NOTHING TO DO"
 
 
 def _blockers(plan: Plan, width: int, ink: Ink) -> list[str]:
-    if not plan.blockers:
-        return []
-    lines = [ink("Blocked", "head")]
-    for one in plan.blockers:
-        whole = "" if one.subject is None else " (only that part is left out)"
-        lines += wrap(f"{plain(one.message)}{whole} [{one.code.value}]", width, _INDENT, _INDENT * 2)
+    """What blocks all of it, then what blocks a part."""
+    whole = [one for one in plan.blockers if one.subject is None]
+    parts = [one for one in plan.blockers if one.subject is not None]
+    lines: list[str] = []
+    for title, found in (("Blocked: none of it may be applied", whole), ("Left out", parts)):
+        lines += [ink(title, "head")] if found else []
+        for one in found:
+            lines += wrap(f"{plain(one.message)} [{one.code.value}]", width, _INDENT, _INDENT * 2)
     return lines
 
 
 def _steps(plan: Plan, width: int, ink: Ink, listed: int | None) -> list[str]:
+    """Each step, and under it why, and what it asks for."""
     if not plan.actions:
         return []
     shown = plan.actions[:listed]
-    rows: list[list[str | Painted]] = [_row(one) for one in shown]
-    columns = [Column("", right=True), Column("WOULD", flexible=False), Column("NAME", flexible=True)]
+    columns = [Column("", right=True), Column("WOULD"), Column("NAME", flexible=True)]
     columns += [Column("ID"), Column("FREES", right=True)]
-    lines = [ink("Steps", "head"), *table(columns, rows, width, ink)]
+    titles, *told = table(columns, [_row(one) for one in shown], width, ink)
+    lines = [ink("Steps", "head"), titles]
+    indent = " " * (len(_INDENT) + len(str(shown[-1].number)) + len(_INDENT))
+    for one, line in zip(shown, told, strict=True):
+        lines.append(line)
+        for note in _notes(one):
+            lines += wrap(note, width, indent, indent + _INDENT)
     if len(plan.actions) > len(shown):
         lines.append(f"{_INDENT}and {len(plan.actions) - len(shown):,} more: --all lists them")
-    for one in shown:
-        if one.needs_approval:
-            lines += wrap(
-                f"{one.number}: needs an approval: {one.needs_approval}", width, _INDENT, _INDENT * 2
-            )
-        if len(one.references) > 1:
-            told = (
-                f"{one.number}: has {len(one.references)} references, and goes only if an approval lists each"
-            )
-            lines += wrap(f"{told}: {', '.join(map(plain, one.references))}", width, _INDENT, _INDENT * 2)
     return lines
+
+
+def _notes(action: Action) -> list[str]:
+    """What a person has to know of a step besides its row."""
+    notes = [] if action.verb is Verb.PRUNE_RECORDS else [plain(one) for one in action.reasons]
+    if action.after:
+        notes.append(f"only after step {', '.join(map(str, action.after))}")
+    if len(action.references) > 1:
+        references = ", ".join(map(plain, action.references))
+        notes.append(f"has {len(action.references)} references; an approval has to list each: {references}")
+    if action.needs_approval:
+        notes.append(f"NEEDS AN APPROVAL: {plain(action.needs_approval)}")
+    return notes
 
 
 def _row(action: Action) -> list[str | Painted]:
@@ -144,21 +161,33 @@ def _staying(outlook: Outlook, width: int) -> list[str]:
     return wrap(f"{plain(outlook.builder, _NAME_LIMIT)} keeps: {told}", width, _INDENT, _INDENT * 2)
 
 
-def _foot(plan: Plan, width: int, zone: tzinfo) -> list[str]:
+def _foot(plan: Plan, width: int) -> list[str]:
+    lines: list[str] = []
     if plan.left_out:
-        told = f"{plan.left_out:,} more found no room within the bounds, or have no known size."
-        lines = wrap(told, width)
-    else:
-        lines = []
+        lines += wrap(
+            f"{plan.left_out:,} more found no room within the bounds, or have no known size.", width
+        )
     if plan.actions:
         lines += wrap(
-            f"Would free {size(plan.estimate_bytes)} by estimate, within the bounds of"
+            f"{'It is blocked; it would' if plan.is_blocked else 'Would'} free"
+            f" {size(plan.estimate_bytes)} by estimate, within the bounds of"
             f" {plan.bounds.max_items:,} objects, {size(plan.bounds.max_bytes)} and"
             f" {duration(plan.bounds.max_time)}. Nothing was removed.",
             width,
         )
-    elif plan.mode is Mode.BOUNDED:
-        lines += ["No cache is over its budget, or nothing of it may go. Nothing was removed."]
     else:
-        lines += ["Nothing is to be removed."]
-    return [*lines, f"Expires {local_time(plan.expires_at, zone)}."]
+        lines += wrap(f"{_why_nothing(plan)} Nothing was removed.", width)
+    return lines
+
+
+def _why_nothing(plan: Plan) -> str:
+    """Why a plan has no step, as far as that can be told."""
+    if plan.blockers:
+        return "There is no step, for what stands above."
+    if plan.mode is Mode.RETIREMENT:
+        return "No object that was asked for may go."
+    if not plan.outlooks:
+        return "No builder that was asked for has a budget and a cache."
+    if all(one.is_met for one in plan.outlooks):
+        return "Every cache is within its budget."
+    return "A cache is over its budget, and nothing of it may go now."
