@@ -60,12 +60,13 @@ def plan(
     configuration = load(config_file)
     chosen = host_of(configuration, host)
     made = _planned(configuration, chosen, mode, selection, run)
-    stored = encode(plan_adapter(), made, indent=1)
+    # The last newline is part of what is hashed: `sha256sum` of any copy is the digest.
+    stored = encode(plan_adapter(), made, indent=1) + b"\n"
     digest = plans.digest_of(stored) if run else store_of(configuration).keep_plan(stored)
     if out is not None:
         _write(out, stored)
     if output is StatusFormat.JSON:
-        terminal.data(stored.decode() + "\n")
+        terminal.data(stored.decode())
     else:
         terminal.data(
             render(
