@@ -17,7 +17,18 @@ from hygiene_core.model.observation import Observation
 from hygiene_core.model.plan import Action, Mode, Selection, Verb
 from hygiene_core.model.policy import Bounds, Protect
 from hygiene_core.model.resource import Builder, Container, Image, Kind, Mount, Volume
-from hygiene_core.testing import MIB, NOW, builder, image, observation, runner, volume
+from hygiene_core.testing import (
+    MIB,
+    NOW,
+    builder,
+    cache_record,
+    image,
+    observation,
+    run_cache,
+    runner,
+    volume,
+    workdir,
+)
 from tests.unit.decide.judging import LONG_AGO, WEEK, container, context_of, judge, memory_of, policy
 from tests.unit.decide.planning import EVERY_VERDICT, planned, steps
 
@@ -122,9 +133,9 @@ def test_a_state_volume_that_the_container_does_not_list_goes_with_it():
     assert [one.id for one in planned(seen).actions] == [part.id, kept.id]
 
 
-def test_a_row_without_its_facts_is_no_step():
+def test_a_row_with_the_facts_of_another_kind_is_no_step():
     seen = observation(gone("web"))
-    rows = [replace(row, facts=None) for row in judge(seen).values()]
+    rows = [replace(row, facts=workdir()) for row in judge(seen).values()]
     context = context_of(seen)
     assert retire_actions(rows, context, Selection(), Room.of(Bounds())) == []
 
@@ -249,8 +260,6 @@ def test_what_a_rule_keeps_is_planned_only_when_it_is_asked_for():
 
 
 def test_kinds_that_are_not_retired_are_never_planned():
-    from hygiene_core.testing import cache_record, run_cache, workdir  # noqa: PLC0415 - of this test alone
-
     seen = observation(cache_record(), run_cache(), workdir(), runner())
     assert planned(seen, policy(), verdicts=EVERY).actions == ()
 
