@@ -16,7 +16,7 @@ from hygiene_core.model.observation import SectionName
 from hygiene_core.model.plan import Mode, Verb
 from hygiene_core.model.policy import Bounds, Budget, Protect
 from hygiene_core.model.resource import Builder, Image, Kind, Mount
-from hygiene_core.testing import NOW, builder, observation, section, volume
+from hygiene_core.testing import NOW, builder, observation, runner, section, volume
 from tests.property.test_decide import DAY, caches, image_trees, inventories, prefixes, true_bytes
 from tests.unit.decide.judging import ALL_AGES, LONG_AGO, container, context_of, memory_of, policy
 from tests.unit.decide.planning import EVERY_VERDICT, planned
@@ -40,13 +40,13 @@ def orphans(draw):
     made = builder(
         "left0",
         container_state=state,
-        instances=draw(st.sampled_from([None, (), ("/root/.docker/buildx/instances/left",)])),
-        sessions=draw(st.integers(0, 1)),
-        running_builds=draw(st.integers(0, 1)),
+        instances=draw(st.sampled_from([(), (), (), None, ("/root/.docker/buildx/instances/left",)])),
+        sessions=draw(st.sampled_from([0, 0, 0, 1])),
+        running_builds=draw(st.sampled_from([0, 0, 0, 1])),
         image_id=None,
     )
     mount = Mount(type="volume", name=made.volume, destination="/var/lib/buildkit")
-    labels = st.sampled_from([{}, {}, {"hygiene.protect": "1"}])
+    labels = st.sampled_from([{}, {}, {}, {"lane": ""}, {"hygiene.protect": "1"}])
     part = container(
         "buildx_buildkit_left0",
         id=made.container_id,
@@ -116,11 +116,8 @@ SELECTIONS = st.fixed_dictionaries(
 SINCE = st.sampled_from([0, 3, 60]).map(lambda days: NOW - days * DAY)
 
 
-@given(hosts(), policies(), st.sampled_from(Mode), SELECTIONS, SINCE)
-def test_nothing_that_is_held_is_ever_planned(seen, rules, mode, selection, since):
-    memory = memory_of(seen, since=since)
+def check_nothing_held(seen, rules, plan, memory):
     rows = {(row.kind, row.id): row for row in classify(seen, context_of(seen, rules, memory))}
-    plan = planned(seen, rules, mode, memory=memory, **selection)
     builders = {one.container_id: one for one in seen.builders if one.container_id}
     planned_ids = set()
     for action in plan.actions:
@@ -128,11 +125,11 @@ def test_nothing_that_is_held_is_ever_planned(seen, rules, mode, selection, sinc
         assert (action.kind, action.id) not in planned_ids
         planned_ids.add((action.kind, action.id))
         if action.verb is Verb.PRUNE_RECORDS:
-            assert mode is Mode.BOUNDED
+            assert plan.mode is Mode.BOUNDED
             for record in action.records:
                 assert rows[Kind.BUILD_CACHE, record.id].verdict is Verdict.CANDIDATE
             continue
-        assert mode is Mode.RETIREMENT
+        assert plan.mode is Mode.RETIREMENT
         row = rows[action.kind, action.id]
         if row.verdict not in HELD:
             continue
@@ -146,6 +143,21 @@ def test_nothing_that_is_held_is_ever_planned(seen, rules, mode, selection, sinc
             assert row.used_by == (first.name,)
         else:
             assert {one.rule for one in row.reasons} == {"use.active"}
+
+
+@given(hosts(), policies(), st.sampled_from(Mode), SELECTIONS, SINCE)
+def test_nothing_that_is_held_is_ever_planned(seen, rules, mode, selection, since):
+    memory = memory_of(seen, since=since)
+    check_nothing_held(seen, rules, planned(seen, rules, mode, memory=memory, **selection), memory)
+
+
+@given(orphans(), st.sampled_from(EVERY_VERDICT.verdicts), st.booleans())
+def test_nothing_of_a_builder_that_something_else_holds_is_ever_planned(made, verdict, busy):
+    found, parts, kept = made
+    lane = runner(label="lane", busy=busy)
+    seen = observation(found, *parts, kept, lane)
+    plan = planned(seen, verdicts=("candidate", verdict))
+    check_nothing_held(seen, policy(), plan, memory_of(seen))
 
 
 @given(hosts(), policies(), st.sampled_from(Mode), SELECTIONS)
