@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import tzinfo
 
-from hygiene_core.model.plan import Action, Mode, Outlook, Plan, Verb
+from hygiene_core.model.plan import Action, Mode, Plan, StayReason, Verb
 from hygiene_core.model.text import plain
-from hygiene_core.report.figures import duration, local_time, short, size, words
+from hygiene_core.report.figures import duration, local_time, short, size
 from hygiene_core.report.layout import Column, Ink, Painted, table, wrap
 
 __all__ = ["LISTED", "render"]
@@ -17,11 +17,23 @@ LISTED = 40
 _INDENT = "  "
 _NAME_LIMIT = 300
 _DOES = {
-    Verb.PRUNE_RECORDS: "prune the cache of",
+    Verb.PRUNE_RECORDS: "prune cache of",
     Verb.REMOVE_CONTAINER: "remove container",
-    Verb.STOP_AND_REMOVE_CONTAINER: "stop and remove container",
+    Verb.STOP_AND_REMOVE_CONTAINER: "remove container",
     Verb.REMOVE_IMAGE: "remove image",
     Verb.REMOVE_VOLUME: "remove volume",
+}
+
+_STAYS = {
+    StayReason.IN_USE: "in use",
+    StayReason.PINNED: "others that stay are built on it",
+    StayReason.SHARED: "shared with an image",
+    StayReason.INTERNAL: "BuildKit keeps it for itself",
+    StayReason.TOO_YOUNG: "used too lately",
+    StayReason.UNMEASURED: "its size or age is not known",
+    StayReason.RESERVE: "the reserve would be touched",
+    StayReason.BUDGET_MET: "not needed to reach the target",
+    StayReason.BOUNDS: "no room within the bounds",
 }
 
 
@@ -51,6 +63,7 @@ def render(
         _blockers(plan, width, ink),
         _steps(plan, width, ink, listed),
         _outlooks(plan, width, ink),
+        _staying(plan, width, ink),
         _foot(plan, width),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -93,38 +106,47 @@ def _steps(plan: Plan, width: int, ink: Ink, listed: int | None) -> list[str]:
     indent = " " * (len(_INDENT) + len(str(shown[-1].number)) + len(_INDENT))
     for one, line in zip(shown, told, strict=True):
         lines.append(line)
-        for note in _notes(one):
+        for note in _notes(one, line):
             lines += wrap(note, width, indent, indent + _INDENT)
     if len(plan.actions) > len(shown):
         lines.append(f"{_INDENT}and {len(plan.actions) - len(shown):,} more: --all lists them")
     return lines
 
 
-def _notes(action: Action) -> list[str]:
-    """What a person has to know of a step besides its row."""
-    notes = [] if action.verb is Verb.PRUNE_RECORDS else [plain(one) for one in action.reasons]
+def _notes(action: Action, line: str) -> list[str]:
+    """What a person has to know of a step besides its line."""
+    # A name that was cut is no name to approve.
+    notes = [] if _name(action) in line or len(action.references) > 1 else [_name(action)]
+    if action.verb is not Verb.PRUNE_RECORDS:
+        notes += [plain(one) for one in action.reasons]
+    if action.verb is Verb.STOP_AND_REMOVE_CONTAINER:
+        notes.append("it runs, and is stopped first")
     if action.after:
         notes.append(f"only after step {', '.join(map(str, action.after))}")
     if len(action.references) > 1:
-        references = ", ".join(map(plain, action.references))
-        notes.append(f"has {len(action.references)} references; an approval has to list each: {references}")
+        notes.append(f"an approval has to list each of its {len(action.references)} references:")
+        notes += [f"- {plain(one)}" for one in action.references]
     if action.needs_approval:
         notes.append(f"NEEDS AN APPROVAL: {plain(action.needs_approval)}")
     return notes
 
 
+def _name(action: Action) -> str:
+    """The name of what a step is about; an image without one has the beginning of its id."""
+    if action.verb is Verb.REMOVE_IMAGE and action.name == action.id:
+        return short(action.id)
+    return plain(action.name, _NAME_LIMIT)
+
+
 def _row(action: Action) -> list[str | Painted]:
     if action.verb is Verb.PRUNE_RECORDS:
-        identity = f"{len(action.records):,} records"
+        identity = _counted(len(action.records), "record")
     else:
         identity = short(action.id) if action.id != action.name else ""
-    name = (
-        short(action.name) if action.name == action.id and action.verb is Verb.REMOVE_IMAGE else action.name
-    )
     return [
         str(action.number),
         _DOES[action.verb],
-        plain(name, _NAME_LIMIT),
+        _name(action),
         identity,
         size(action.estimate_bytes),
     ]
@@ -144,40 +166,53 @@ def _outlooks(plan: Plan, width: int, ink: Ink) -> list[str]:
         for one in plan.outlooks
     ]
     columns = [Column("CACHE OF", flexible=True)]
-    columns += [Column(title, right=True) for title in ("HOLDS", "THEN", "TARGET")]
-    lines = [ink("Budgets", "head"), *table([*columns, Column("BUDGET")], rows, width, ink)]
-    for one in plan.outlooks:
-        lines += _staying(one, width)
-    return lines
+    columns += [Column(title, right=True) for title in ("NOW", "THEN", "TARGET")]
+    return [
+        ink("Budgets, of what no image shares", "head"),
+        *table([*columns, Column("BUDGET")], rows, width, ink),
+    ]
 
 
-def _staying(outlook: Outlook, width: int) -> list[str]:
-    """Why what stays stays."""
-    if not outlook.staying:
+def _staying(plan: Plan, width: int, ink: Ink) -> list[str]:
+    """Why what stays in each cache stays."""
+    rows: list[list[str | Painted]] = []
+    for outlook in plan.outlooks:
+        name = plain(outlook.builder, _NAME_LIMIT)
+        for one in outlook.staying:
+            rows.append([name, f"{one.count:,}", size(one.size_bytes), _STAYS[one.why]])
+            name = ""
+    if not rows:
         return []
-    told = ", ".join(
-        f"{words(one.why.value)} {one.count:,} ({size(one.size_bytes)})" for one in outlook.staying
-    )
-    return wrap(f"{plain(outlook.builder, _NAME_LIMIT)} keeps: {told}", width, _INDENT, _INDENT * 2)
+    columns = [Column("CACHE OF", flexible=True), Column("RECORDS", right=True)]
+    columns += [Column("SIZE", right=True), Column("WHY")]
+    return [ink("What stays", "head"), *table(columns, rows, width, ink)]
 
 
 def _foot(plan: Plan, width: int) -> list[str]:
     lines: list[str] = []
     if plan.left_out:
-        lines += wrap(
-            f"{plan.left_out:,} more found no room within the bounds, or have no known size.", width
-        )
+        lines += wrap(_left_out(plan), width)
     if plan.actions:
         lines += wrap(
             f"{'It is blocked; it would' if plan.is_blocked else 'Would'} free"
             f" {size(plan.estimate_bytes)} by estimate, within the bounds of"
-            f" {plan.bounds.max_items:,} objects, {size(plan.bounds.max_bytes)} and"
+            f" {_counted(plan.bounds.max_items, 'object')}, {size(plan.bounds.max_bytes)} and"
             f" {duration(plan.bounds.max_time)}. Nothing was removed.",
             width,
         )
     else:
         lines += wrap(f"{_why_nothing(plan)} Nothing was removed.", width)
     return lines
+
+
+def _left_out(plan: Plan) -> str:
+    if plan.mode is Mode.BOUNDED:
+        return f"{_counted(plan.left_out, 'more record')} found no room within the bounds."
+    return f"No room within the bounds, or no known size: {_counted(plan.left_out, 'more object')}."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _why_nothing(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from itertools import takewhile
 
 from hygiene_core.decide.cache import UNTOUCHED_TYPES, CacheSelection, age_reference
 from hygiene_core.decide.context import Context
-from hygiene_core.decide.plan.room import Room
+from hygiene_core.decide.plan.room import Room, total_of
 from hygiene_core.decide.relations import budget_of, builder_names
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Observation
@@ -130,12 +130,14 @@ def _staying(
     going: Collection[str],
     context: Context,
 ) -> tuple[Staying, ...]:
-    sums: dict[StayReason, list[int]] = {}
+    sizes: dict[StayReason, list[int | None]] = {}
     for record in records:
         if record.id not in going:
-            sums.setdefault(_why(record, chosen, budget, context), []).append(record.size_bytes or 0)
+            sizes.setdefault(_why(record, chosen, budget, context), []).append(record.size_bytes)
     return tuple(
-        Staying(why=why, count=len(sums[why]), size_bytes=sum(sums[why])) for why in StayReason if why in sums
+        Staying(why=why, count=len(sizes[why]), size_bytes=total_of(sizes[why]))
+        for why in StayReason
+        if why in sizes
     )
 
 

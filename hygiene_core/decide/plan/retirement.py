@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.layers import InTurn
-from hygiene_core.decide.plan.room import Room
+from hygiene_core.decide.plan.room import Room, total_of
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.plan import Action, Selection, Verb
 from hygiene_core.model.policy import first_match
@@ -60,7 +60,7 @@ def retire_actions(
         mine.sort(key=lambda row: (-(row.unique_bytes or 0), row.id))
         for row in mine:
             steps = _steps(row, parts, turns)
-            if steps and room.take_one(_sum(step.estimate_bytes for step in steps), len(steps)):
+            if steps and room.take_one(total_of(step.estimate_bytes for step in steps), len(steps)):
                 actions += _numbered(steps, len(actions) + 1)
                 if isinstance(row.facts, Image):
                     turns.goes(row.facts)
@@ -188,12 +188,3 @@ def _reasons(row: Judged) -> tuple[str, ...]:
 
 def _moment(at: datetime | None) -> str:
     return "" if at is None else at.isoformat()
-
-
-def _sum(sizes: Iterable[int | None]) -> int | None:
-    total = 0
-    for size in sizes:
-        if size is None:
-            return None
-        total += size
-    return total

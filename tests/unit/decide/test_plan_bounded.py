@@ -42,7 +42,7 @@ def only(plan: Plan) -> tuple[Action, Outlook]:
     return action, outlook
 
 
-def staying(plan: Plan) -> dict[StayReason, tuple[int, int]]:
+def staying(plan: Plan) -> dict[StayReason, tuple[int, int | None]]:
     (outlook,) = plan.outlooks
     return {one.why: (one.count, one.size_bytes) for one in outlook.staying}
 
@@ -164,11 +164,13 @@ def test_a_builder_without_budget_or_without_records_is_left_alone():
         (StayReason.INTERNAL, record("kept", type="internal"), 10),
         (StayReason.INTERNAL, record("kept", type="frontend"), 10),
         (StayReason.TOO_YOUNG, record("kept", age=4), 10),
-        (StayReason.UNMEASURED, record("kept", None), 0),
+        (StayReason.UNMEASURED, record("kept", None), None),
         (StayReason.UNMEASURED, record("kept", last_used_at=None, created_at=None), 10),
     ],
 )
-def test_a_record_that_may_not_go_stays_for_its_reason(why: StayReason, kept: BuildCacheRecord, counted: int):
+def test_a_record_that_may_not_go_stays_for_its_reason(
+    why: StayReason, kept: BuildCacheRecord, counted: int | None
+):
     young = policy(budgets={"embedded": budget(0, min_age=5 * DAY)})
     plan = bounded(kept, record("goes"), rules=young)
     assert record_ids(plan.actions[0]) == ["goes"]
