@@ -53,9 +53,10 @@ def plan(
     from hygiene_core.config.selection import parse_selection
     from hygiene_core.evidence import plans
     from hygiene_core.model.codec import encode_plan
+    from hygiene_core.model.plan import Mode
     from hygiene_core.report.plan import LISTED, render
 
-    selection = parse_selection(select or ())
+    selection = parse_selection(select or (), Mode(mode.value))
     configuration = load(config_file)
     chosen = host_of(configuration, host)
     made = _planned(configuration, chosen, mode, selection, run)
@@ -64,7 +65,7 @@ def plan(
     if out is not None:
         _write(out, stored)
     if output is StatusFormat.JSON:
-        terminal.data(stored.decode() + "\n")
+        terminal.data(stored.decode())
     else:
         terminal.data(
             render(

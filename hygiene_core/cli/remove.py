@@ -167,7 +167,7 @@ def _bounded(host: Host, store: EvidenceStore, select: list[str] | None) -> tupl
     from hygiene_core.model.codec import encode_plan
     from hygiene_core.model.plan import Mode
 
-    selection = parse_selection(select or ())
+    selection = parse_selection(select or (), Mode.BOUNDED)
     made = pipeline.plan(observed(host, store), Mode.BOUNDED, selection)
     digest = store.keep_plan(encode_plan(made))
     if made.is_blocked:
@@ -289,7 +289,7 @@ def _show_plan(made: Plan, digest: str, output: StatusFormat) -> None:
     from hygiene_core.report.plan import render
 
     if output is StatusFormat.JSON:
-        terminal.data(encode_plan(made).decode() + "\n")
+        terminal.data(encode_plan(made).decode())
         return
     terminal.data(
         render(made, digest, width=terminal.width(), color=terminal.colour(), zone=terminal.local_zone())

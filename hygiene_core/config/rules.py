@@ -14,6 +14,7 @@ from hygiene_core.config.units import UnitProblem, format_size, parse_duration, 
 from hygiene_core.model.resource import EMBEDDED_BUILDER
 
 __all__ = [
+    "MOST_ITEMS",
     "NAME_PATTERN",
     "PREFIX_PATTERN",
     "budget_problem",
@@ -175,15 +176,16 @@ def parse_directory(value: object) -> str:
     return clean
 
 
-_MOST_ITEMS = 1_000_000
+MOST_ITEMS = 1_000_000
+"""The largest number of objects that a bound may name."""
 
 
 def parse_count(value: object) -> int:
     """A whole number from 1 to a million: none would be no bound."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise UnitProblem("must be a whole number such as 5000")
-    if not 1 <= value <= _MOST_ITEMS:
-        raise UnitProblem(f"{value} is refused: a bound is 1 to {_MOST_ITEMS}")
+    if not 1 <= value <= MOST_ITEMS:
+        raise UnitProblem(f"{value} is refused: a bound is 1 to {MOST_ITEMS}")
     return value
 
 

@@ -80,7 +80,11 @@ Percent = Annotated[
     _reads(units.parse_percent),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
 ]
-Count = Annotated[int, _reads(rules.parse_count), WithJsonSchema({"type": "integer", "minimum": 1})]
+Count = Annotated[
+    int,
+    _reads(rules.parse_count),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": rules.MOST_ITEMS}),
+]
 Glob = Annotated[str, _reads(rules.parse_glob), _text(r"\S", "odoo-docker*")]
 LabelGlob = Annotated[str, _reads(rules.parse_label), _text(r"^[^=\s]", "keep", "owner=release*")]
 Socket = Annotated[str, _reads(rules.parse_socket), _text(r"^unix:///.", "unix:///var/run/docker.sock")]

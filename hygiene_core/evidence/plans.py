@@ -9,7 +9,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from hygiene_core.errors import PlanChanged, UnknownPlan
+from hygiene_core.errors import EvidenceUnreadable, PlanChanged, UnknownPlan
 from hygiene_core.evidence import files
 
 __all__ = ["SHORT_DIGEST", "digest_of", "load", "save"]
@@ -45,6 +45,7 @@ def load(directory: Path, wanted: str) -> tuple[str, bytes]:
     Raises:
         UnknownPlan: none, or more than one, has such a digest.
         PlanChanged: its file does not have the content that its name says.
+        EvidenceUnreadable: its file cannot be read.
     """
     found = sorted((directory / "plans").glob(f"{wanted}*.json")) if _DIGEST.fullmatch(wanted) else []
     if len(found) != 1:
@@ -52,7 +53,12 @@ def load(directory: Path, wanted: str) -> tuple[str, bytes]:
         raise UnknownPlan(
             f"{verb} a digest that begins with {wanted!r}.", next_step="See: hygiene plan --help"
         )
-    stored = found[0].read_bytes()
+    try:
+        stored = found[0].read_bytes()
+    except OSError as error:
+        raise EvidenceUnreadable(
+            f"the plan {found[0].stem[:SHORT_DIGEST]} cannot be read: {error.strerror}. Nothing was removed."
+        ) from error
     digest = digest_of(stored)
     if found[0].name != f"{digest}.json":
         raise PlanChanged(

@@ -101,8 +101,8 @@ def encode(made_by: TypeAdapter[T], value: T, *, indent: int | None = None) -> b
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """A plan as it is stored and digested."""
-    return encode(plan_adapter(), plan, indent=1)
+    """A plan as it is stored and digested. The last newline counts: `sha256sum` of any copy is the digest."""
+    return encode(plan_adapter(), plan, indent=1) + b"\n"
 
 
 def _encode_slowly(made_by: TypeAdapter[T], value: T, indent: int | None) -> bytes:

@@ -140,11 +140,11 @@ class StayReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staying:
-    """The records of one builder that stay for one reason."""
+    """The records of one builder that stay for one reason. `size_bytes` is `None` where one has no size."""
 
     why: StayReason
     count: int
-    size_bytes: int
+    size_bytes: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

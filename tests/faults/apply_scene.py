@@ -82,7 +82,7 @@ def retirement(kit: Kit, *select: str, items: str | None = None) -> tuple[str, d
 
 
 def _digest(printed: str) -> str:
-    return hashlib.sha256(printed.rstrip("\n").encode()).hexdigest()
+    return hashlib.sha256(printed.encode()).hexdigest()
 
 
 def check_truth(kit: Kit) -> list[tuple[Line, ...]]:

@@ -18,6 +18,7 @@ __all__ = [
     "JsonSnapshot",
     "ListingSnapshot",
     "MarkdownSnapshot",
+    "PlanSnapshot",
     "StatusSnapshot",
     "TextSnapshot",
     "VerdictSnapshot",
@@ -89,3 +90,8 @@ class JsonSnapshot(TextSnapshot):
 class VerdictSnapshot(TextSnapshot):
     folder = "decide"
     test_name = "test_golden"
+
+
+class PlanSnapshot(TextSnapshot):
+    folder = "plans"
+    test_name = "test_plan_text"

@@ -107,7 +107,9 @@ BEYOND_A_SCHEMA = {
         "data_root_goes_up",
         "data_root_is_root",
     ),
-    *("max_too_large", "duration_too_long", "deadline_too_long"),
+    *("max_too_large", "duration_too_long", "deadline_too_long", "bounds_expiry_too_long"),
+    # JSON writes 1e3 and 1000 for the same number.
+    "bounds_items_scientific",
     # JSON has no such number.
     "percent_nan",
     # The inside of a pattern or an address.
@@ -186,6 +188,7 @@ TYPES = {
     "size": '"8GiB"',
     "duration": '"30m"',
     "percent": "10",
+    "count": "7",
     "list of patterns": '["a*"]',
     "list of labels": '["a=b"]',
     "list of paths": '["/root"]',

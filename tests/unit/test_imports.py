@@ -40,6 +40,7 @@ PURE = {
     "enum",
     "fnmatch",
     "functools",
+    "hashlib",
     "heapq",
     "itertools",
     "math",

@@ -60,7 +60,13 @@ def make_plan(
     blockers = blockers_of(observation, context, mode)
     if mode is Mode.BOUNDED:
         actions, outlooks = prune_actions(
-            observation, context, selection, room, blocked=blockers, pruned_before=pruned_before
+            report.resources,
+            observation,
+            context,
+            selection,
+            room,
+            blocked=blockers,
+            pruned_before=pruned_before,
         )
     else:
         actions, outlooks = retire_actions(report.resources, context, selection, room), []

@@ -51,6 +51,10 @@ def _parts(observation: Observation, context: Context, mode: Mode) -> list[Block
             if name in context.missing
         ]
     found = []
+    unseen = context.missing.get(SectionName.BUILDERS)
+    if context.policy.budgets and unseen is not None:
+        # One that was not seen may be over its budget.
+        found.append(_incomplete(f"not every builder is known: {unseen}", SectionName.BUILDERS.value))
     for builder in observation.builders:
         if budget_of(context.policy, builder.id) is None:
             continue

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import replace
+from itertools import takewhile
 
 from hygiene_core.decide.cache import UNTOUCHED_TYPES, CacheSelection, age_reference
 from hygiene_core.decide.context import Context
-from hygiene_core.decide.plan.room import Room
+from hygiene_core.decide.plan.room import Room, total_of
 from hygiene_core.decide.relations import budget_of, builder_names
+from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Observation
 from hygiene_core.model.plan import (
     Action,
@@ -27,6 +29,7 @@ __all__ = ["prune_actions"]
 
 
 def prune_actions(
+    judged: Iterable[Judged],
     observation: Observation,
     context: Context,
     selection: Selection,
@@ -38,6 +41,7 @@ def prune_actions(
     """One step for each builder that is over its target, and what becomes of every builder with a budget.
 
     Args:
+        judged: the rows of the run; only candidates among the records are planned.
         observation: what was seen.
         context: what it was judged in.
         selection: only builders of its names.
@@ -47,6 +51,9 @@ def prune_actions(
             half of a cache needs an approval.
     """
     subjects = {one.subject for one in blocked}
+    candidates = {
+        row.id for row in judged if row.kind is Kind.BUILD_CACHE and row.verdict is Verdict.CANDIDATE
+    }
     actions: list[Action] = []
     outlooks: list[Outlook] = []
     for builder in sorted(observation.builders, key=lambda one: one.id):
@@ -57,7 +64,9 @@ def prune_actions(
             continue
         records = [one for one in observation.build_cache if one.builder == builder.id]
         by_id = {record.id: record for record in records}
-        going = room.take([(by_id[one], by_id[one].size_bytes or 0) for one in chosen.selected])
+        # What comes after one that may not go may be its parent.
+        may_go = takewhile(candidates.__contains__, chosen.selected)
+        going = room.take((by_id[one], by_id[one].size_bytes or 0) for one in may_go)
         planned = sum(record.size_bytes or 0 for record in going)
         outlooks.append(
             Outlook(
@@ -121,26 +130,29 @@ def _staying(
     going: Collection[str],
     context: Context,
 ) -> tuple[Staying, ...]:
-    sums: dict[StayReason, list[int]] = {}
+    sizes: dict[StayReason, list[int | None]] = {}
     for record in records:
         if record.id not in going:
-            sums.setdefault(_why(record, chosen, budget, context), []).append(record.size_bytes or 0)
+            sizes.setdefault(_why(record, chosen, budget, context), []).append(record.size_bytes)
     return tuple(
-        Staying(why=why, count=len(sums[why]), size_bytes=sum(sums[why])) for why in StayReason if why in sums
+        Staying(why=why, count=len(sizes[why]), size_bytes=total_of(sizes[why]))
+        for why in StayReason
+        if why in sizes
     )
 
 
 def _why(record: BuildCacheRecord, chosen: CacheSelection, budget: Budget, context: Context) -> StayReason:
     """The first reason that keeps a record; each alone would."""
     touched = age_reference(record)
+    unmeasured = record.size_bytes is None or touched is None or context.clock_problem is not None
     reasons = (
-        (record.id in chosen.selected, StayReason.BOUNDS),
         (record.in_use, StayReason.IN_USE),
         (record.shared, StayReason.SHARED),
         (record.type in UNTOUCHED_TYPES, StayReason.INTERNAL),
-        (record.size_bytes is None or touched is None, StayReason.UNMEASURED),
+        (unmeasured, StayReason.UNMEASURED),
         (touched is not None and context.now - touched < budget.min_age, StayReason.TOO_YOUNG),
         (record.id in chosen.pinned_by, StayReason.PINNED),
         (record.id in chosen.held_by_reserve, StayReason.RESERVE),
+        (record.id in chosen.selected, StayReason.BOUNDS),
     )
     return next((why for holds, why in reasons if holds), StayReason.BUDGET_MET)

@@ -5,13 +5,14 @@ What is protected, in use or unknown is never planned, whatever is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeAlias
 
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.layers import InTurn
-from hygiene_core.decide.plan.room import Room
+from hygiene_core.decide.plan.room import Room, total_of
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.plan import Action, Selection, Verb
 from hygiene_core.model.policy import first_match
@@ -30,12 +31,22 @@ _MAY_GO = {
 }
 """Other verdicts are never planned. A builder that something still keeps is not taken apart by hand."""
 
+_RUNS = "use.active"
+"""The rule that says of a container that it runs."""
+
+Parts: TypeAlias = Mapping[tuple[Kind, str], Judged]
+"""What a builder may consist of, by kind and id."""
+
 
 def retire_actions(
     judged: Iterable[Judged], context: Context, selection: Selection, room: Room
 ) -> list[Action]:
     """The steps, numbered in the order in which they are to be done; the biggest of a kind first."""
-    rows = [row for row in judged if _is_chosen(row, selection)]
+    everything = list(judged)
+    parts: dict[tuple[Kind, str], Judged] = {
+        (row.kind, row.id): row for row in everything if row.kind in (Kind.CONTAINER, Kind.VOLUME)
+    }
+    rows = [row for row in everything if _is_chosen(row, selection)]
     of_builders = {
         part
         for row in rows
@@ -48,8 +59,8 @@ def retire_actions(
         mine = [row for row in rows if row.kind is kind and row.id not in of_builders]
         mine.sort(key=lambda row: (-(row.unique_bytes or 0), row.id))
         for row in mine:
-            steps = _steps(row, context, turns)
-            if steps and room.take_one(_sum(step.estimate_bytes for step in steps), len(steps)):
+            steps = _steps(row, parts, turns)
+            if steps and room.take_one(total_of(step.estimate_bytes for step in steps), len(steps)):
                 actions += _numbered(steps, len(actions) + 1)
                 if isinstance(row.facts, Image):
                     turns.goes(row.facts)
@@ -67,7 +78,7 @@ def _is_chosen(row: Judged, selection: Selection) -> bool:
     return (row.unique_bytes or 0) >= selection.min_bytes
 
 
-def _steps(row: Judged, context: Context, turns: InTurn) -> list[Action]:
+def _steps(row: Judged, parts: Parts, turns: InTurn) -> list[Action]:
     """The steps of a row, numbered among themselves; none where another row stands for it."""
     match row.facts:
         case Image():
@@ -77,7 +88,7 @@ def _steps(row: Judged, context: Context, turns: InTurn) -> list[Action]:
         case Volume():
             return [_volume(row, row.facts)]
         case Builder():
-            return _builder(row, row.facts, context)
+            return _builder(row, row.facts, parts)
         case _:
             return []
 
@@ -131,18 +142,37 @@ def _volume(row: Judged, volume: Volume) -> Action:
     )
 
 
-def _builder(row: Judged, builder: Builder, context: Context) -> list[Action]:
-    """Its container, then its state volume. One without a container is its volume, which has its own row."""
-    container = context.relations.containers.get(builder.container_id or "")
-    if container is None:
+def _builder(row: Judged, builder: Builder, parts: Parts) -> list[Action]:
+    """Its container, then its state volume. One without a container is its volume, which has its own row.
+
+    None of it goes where something besides the builder itself holds one of the two.
+    """
+    container = parts.get((Kind.CONTAINER, builder.container_id or ""))
+    volume = parts.get((Kind.VOLUME, builder.volume or ""))
+    if container is None or not isinstance(container.facts, Container) or not _is_idle(container):
         return []
-    stopped = container.state in IDLE_STATES
+    stopped = container.facts.state in IDLE_STATES
     verb = Verb.REMOVE_CONTAINER if stopped else Verb.STOP_AND_REMOVE_CONTAINER
-    steps = [replace(_container(row, container), verb=verb)]
-    volume = context.relations.volumes.get(builder.volume or "")
-    if volume is not None:
-        steps.append(replace(_volume(row, volume), number=2, after=(1,)))
-    return steps
+    steps = [replace(_container(row, container.facts), verb=verb)]
+    if volume is None:
+        return steps
+    if not isinstance(volume.facts, Volume) or not _is_only_of(volume, container):
+        return []
+    return [*steps, replace(_volume(row, volume.facts), number=2, after=(1,))]
+
+
+def _is_idle(container: Judged) -> bool:
+    """Whether a builder's container may go with it: that it runs is no use where nobody knows the builder."""
+    if container.verdict is Verdict.IN_USE:
+        return all(reason.rule == _RUNS for reason in container.reasons)
+    return container.verdict is Verdict.CANDIDATE
+
+
+def _is_only_of(volume: Judged, container: Judged) -> bool:
+    """Whether nothing but its builder's container holds a state volume."""
+    if volume.verdict is Verdict.IN_USE:
+        return volume.used_by == (container.name,)
+    return volume.verdict in {Verdict.CANDIDATE, Verdict.RETAINED}
 
 
 def _numbered(steps: list[Action], first: int) -> list[Action]:
@@ -158,12 +188,3 @@ def _reasons(row: Judged) -> tuple[str, ...]:
 
 def _moment(at: datetime | None) -> str:
     return "" if at is None else at.isoformat()
-
-
-def _sum(sizes: Iterable[int | None]) -> int | None:
-    total = 0
-    for size in sizes:
-        if size is None:
-            return None
-        total += size
-    return total

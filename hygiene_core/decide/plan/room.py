@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from hygiene_core.model.policy import Bounds
 
-__all__ = ["Room"]
+__all__ = ["Room", "total_of"]
 
 T = TypeVar("T")
 
@@ -53,3 +53,13 @@ class Room:
         self.items -= items
         self.size_bytes -= size_bytes
         return True
+
+
+def total_of(sizes: Iterable[int | None]) -> int | None:
+    """The sum; `None` if one of them is not known."""
+    total = 0
+    for size_bytes in sizes:
+        if size_bytes is None:
+            return None
+        total += size_bytes
+    return total
