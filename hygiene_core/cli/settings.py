@@ -1,4 +1,4 @@
-"""The verbs that write, check and describe `hygiene.toml`."""
+"""The verbs that write, check and describe `hygiene.toml` and `host.toml`."""
 
 # ruff: noqa: PLC0415 - `hygiene --help` loads none of what stands inside the verbs
 
@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 
 from hygiene_core import terminal
-from hygiene_core.cli.words import ConfigOption, group
+from hygiene_core.cli.parts import host_of, load
+from hygiene_core.cli.words import ConfigOption, HostOption, group
 
 __all__ = ["config"]
 
@@ -45,3 +46,23 @@ def config_schema() -> None:
     from hygiene_core.config import json_schema
 
     terminal.data(json.dumps(json_schema(), indent=2))
+
+
+@config.command("host-file")
+def config_host_file(
+    *,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON schema of host.toml instead, for editors.")
+    ] = False,
+    config_file: ConfigOption = None,
+    host: HostOption = None,
+) -> None:
+    """Print a commented /etc/hygiene/host.toml for this machine, which allows nothing yet."""
+    import json
+
+    from hygiene_core.config import host_file_schema, host_file_text
+
+    if schema:
+        terminal.data(json.dumps(host_file_schema(), indent=2))
+    else:
+        terminal.data(host_file_text(host_of(load(config_file), host)))

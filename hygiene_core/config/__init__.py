@@ -6,6 +6,22 @@
 from __future__ import annotations
 
 from hygiene_core.config.loader import builtin, load, load_file, resolve_host
-from hygiene_core.config.publish import check_lines, init_text, json_schema
+from hygiene_core.config.publish import (
+    check_lines,
+    host_file_schema,
+    host_file_text,
+    init_text,
+    json_schema,
+)
 
-__all__ = ["builtin", "check_lines", "init_text", "json_schema", "load", "load_file", "resolve_host"]
+__all__ = [
+    "builtin",
+    "check_lines",
+    "host_file_schema",
+    "host_file_text",
+    "init_text",
+    "json_schema",
+    "load",
+    "load_file",
+    "resolve_host",
+]

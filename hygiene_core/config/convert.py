@@ -21,7 +21,7 @@ from hygiene_core.model.host import Host
 from hygiene_core.model.policy import Ages, Bounds, Budget, Limits, Policy, Protect, RunCacheRoot, RunnerRoot
 from hygiene_core.model.request import Deadlines
 
-__all__ = ["host", "problems_of", "validated", "warnings"]
+__all__ = ["host", "problems_in", "problems_of", "validated", "warnings"]
 
 _SHORT = timedelta(hours=24)
 _NO_HOST = "there is no host; write a [hosts.NAME] table"
@@ -37,16 +37,21 @@ def validated(tables: dict[str, Any]) -> tuple[File | None, list[Problem]]:
     try:
         made = File.model_validate(tables)
     except ValidationError as error:
-        return None, [_problem(found["type"], found["loc"], found) for found in error.errors()]
+        return None, problems_in(error, File)
     return made, list(problems_of(made))
 
 
-def _problem(kind: str, location: Location, found: Any) -> Problem:
+def problems_in(error: ValidationError, root: type[BaseModel]) -> list[Problem]:
+    """Everything that pydantic found in the tables of a file, `root` being the model of the whole."""
+    return [_problem(found["type"], found["loc"], found, root) for found in error.errors()]
+
+
+def _problem(kind: str, location: Location, found: Any, root: type[BaseModel]) -> Problem:
     """What pydantic found, in our words."""
     value = found["input"]
     match kind:
         case "extra_forbidden":
-            known = _known_keys(location[:-1])
+            known = _known_keys(location[:-1], root)
             message = f"unknown key; {rules.nearest(str(location[-1]), known)}"
         case "missing":
             message = _MISSING.get(str(location[-1]), "is missing")
@@ -63,9 +68,9 @@ def _problem(kind: str, location: Location, found: Any) -> Problem:
     return Problem(location, message)
 
 
-def _known_keys(location: Location) -> list[str]:
+def _known_keys(location: Location, root: type[BaseModel]) -> list[str]:
     """The keys that the table at a location may have."""
-    kind: Any = File
+    kind: Any = root
     for part in location:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             kind = kind.model_fields[cast("str", part)].annotation

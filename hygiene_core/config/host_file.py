@@ -7,15 +7,18 @@ refusal: there are no defaults to fall back to.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError, WithJsonSchema
+from pydantic import Field, ValidationError, WithJsonSchema
 
-from hygiene_core.config import schema
-from hygiene_core.config.problem import Problem, placed
+from hygiene_core.config import rules, schema
+from hygiene_core.config.convert import problems_in
+from hygiene_core.config.problem import Problem, ended, placed
 from hygiene_core.config.toml import NotReadable, line_numbers, parse, read
+from hygiene_core.config.units import UnitProblem, shown, what
 from hygiene_core.errors import HostRulesProblem
 from hygiene_core.model.host_rules import Ceilings, HostRules
 from hygiene_core.model.plan import Verb
@@ -26,12 +29,29 @@ __all__ = ["HOST_FILE", "HostFile", "load_host_rules"]
 HOST_FILE = Path("/etc/hygiene/host.toml")
 
 _VERBS = [verb.value for verb in Verb]
+_MACHINE_ID = "^[0-9a-f]{32}$"
 
 
-def _verb(value: str) -> str:
+def _parse_verb(value: object) -> str:
+    if not isinstance(value, str):
+        raise UnitProblem(f"must be text, not {what(value)}")
     if value not in _VERBS:
-        raise ValueError(f"is none of {', '.join(_VERBS)}")
+        raise UnitProblem(f"{shown(value)} is no step; {rules.nearest(value, _VERBS)}")
     return value
+
+
+def _parse_machine_id(value: object) -> str:
+    if not isinstance(value, str) or re.fullmatch("[0-9a-f]{32}", value) is None:
+        raise UnitProblem("is no machine id: 32 characters of 0-9 and a-f, as in /etc/machine-id")
+    return value
+
+
+AllowedVerb = Annotated[str, schema.reads(_parse_verb), WithJsonSchema({"enum": _VERBS})]
+MachineId = Annotated[
+    str,
+    schema.reads(_parse_machine_id),
+    WithJsonSchema({"type": "string", "pattern": _MACHINE_ID}),
+]
 
 
 class CeilingsTable(schema.Table):
@@ -47,17 +67,13 @@ class CeilingsTable(schema.Table):
 class HostFile(schema.Table):
     """Everything that host.toml may hold."""
 
-    host_id: Annotated[str, WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{32}$"})] = Field(
-        pattern=r"^[0-9a-f]{32}$", description="The machine id, as /etc/machine-id has it."
-    )
+    host_id: MachineId = Field(description="The machine id, as /etc/machine-id has it.")
     name: schema.RootName = Field(description="What the ledger of acts is called.")
     docker: schema.Socket = Field(description="The Engine's socket.")
     data_root: schema.Directory | None = Field(
         None, description="Where the Engine's data root is seen from here. Left out: where the Engine says."
     )
-    allow: list[Annotated[str, AfterValidator(_verb)]] = Field(
-        [], description="What may be done at all. Left out: nothing."
-    )
+    allow: list[AllowedVerb] = Field([], description="What may be done at all. Left out: nothing.")
     approvers: list[schema.RootName] = Field([], description="Accounts whose approval counts.")
     no_touch: schema.ProtectTable = Field(default_factory=schema.ProtectTable)
     ceilings: CeilingsTable = Field(default_factory=CeilingsTable)
@@ -78,14 +94,19 @@ def load_host_rules(path: Path = HOST_FILE) -> HostRules:
     _check_owner(path)
     try:
         text = read(path)
-        tables = parse(text)
+        tables = parse(text, starter="hygiene config host-file")
     except NotReadable as problem:
-        raise _refused(path, str(problem)) from None
+        where = f"line {problem.line}: " if problem.line else ""
+        raise _refused(path, f"{where}{problem}") from None
     try:
         made = HostFile.model_validate(tables)
     except ValidationError as error:
-        found = [Problem(one["loc"], _said(one)) for one in error.errors()]
-        raise _refused(path, "; ".join(one.text() for one in placed(found, line_numbers(text)))) from None
+        raise _refused_for(path, problems_in(error, HostFile), text) from None
+    wrong = [
+        Problem(("reserves", name), said) for name in made.reserves if (said := rules.builder_problem(name))
+    ]
+    if wrong:
+        raise _refused_for(path, wrong, text)
     return HostRules(
         host_id=made.host_id,
         name=made.name,
@@ -104,17 +125,6 @@ def load_host_rules(path: Path = HOST_FILE) -> HostRules:
     )
 
 
-def _said(found: Any) -> str:
-    """What pydantic found, as a sentence's end."""
-    match found["type"]:
-        case "extra_forbidden":
-            return "unknown key"
-        case "missing":
-            return "is missing"
-        case _:
-            return str(found["msg"])
-
-
 def _check_owner(path: Path) -> None:
     """Nobody but root may change the file, nor put another in its place."""
     for place in (path, path.parent):
@@ -130,8 +140,12 @@ def _check_owner(path: Path) -> None:
             raise _refused(path, f"{place} may be changed by others than root")
 
 
+def _refused_for(path: Path, problems: list[Problem], text: str) -> HostRulesProblem:
+    return _refused(path, "; ".join(one.text() for one in placed(problems, line_numbers(text))))
+
+
 def _refused(path: Path, why: str) -> HostRulesProblem:
     return HostRulesProblem(
-        f"{path}, which says what this host allows, cannot be used: {why}. Nothing was removed.",
+        f"{path}, which says what this host allows, cannot be used: {ended(why)} Nothing was removed.",
         next_step="How to write it: docs/guides/allow-removal.md",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ from hygiene_core.config.loader import load, usual_places
 from hygiene_core.config.units import UnitProblem
 from hygiene_core.decide.sentence import sentence
 from hygiene_core.errors import ConfigProblem
+from hygiene_core.model.host import Host
 from hygiene_core.model.text import plain
 
-__all__ = ["check_lines", "init_text", "json_schema"]
+__all__ = ["check_lines", "host_file_schema", "host_file_text", "init_text", "json_schema"]
 
 _STARTER = """\
 # hygiene.toml: one host. Check it with: hygiene config check --config hygiene.toml
@@ -68,6 +70,47 @@ grace = "168h"
 # directory = "/var/lib/hygiene"
 """
 
+_MACHINE_ID = Path("/etc/machine-id")
+_HOST_STARTER = """\
+# /etc/hygiene/host.toml: what this host allows on itself, whatever anybody plans and approves.
+# It has to belong to root, and nobody else may write it or its folder. Nothing of it is ever guessed:
+# a key that is unknown or wrong refuses everything. Every key: docs/reference/host-file.md
+
+host_id = "{host_id}"
+name = {name}
+docker = {docker}
+{data_root}
+
+# What may be done at all. Begin with pruning, which goes by budgets; the others need an approval each time.
+# allow = ["prune_records"]
+allow = []
+
+# Accounts whose approval counts.
+# approvers = ["alice", "bob"]
+approvers = []
+
+# Directories are removed only below these.
+# directories = ["/srv/runners"]
+
+# Never touched, whatever a policy says.
+[no_touch]
+builders = {builders}
+images = {images}
+volumes = {volumes}
+containers = {containers}
+labels = {labels}
+
+# The most that one apply may take.
+[ceilings]
+max_items = 5000
+max_bytes = "500GiB"
+max_time = "30m"
+
+# The least that each builder's cache is left with.
+[reserves]
+# embedded = "8GiB"
+"""
+
 
 def check_lines(
     path: Path | None, environ: Mapping[str, str], *, search: Sequence[Path] | None = None
@@ -119,6 +162,48 @@ def json_schema() -> dict[str, Any]:
 
     made: dict[str, Any] = _tidy(File.model_json_schema())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "hygiene.toml"} | made
+
+
+def host_file_schema() -> dict[str, Any]:
+    """The JSON schema of `host.toml`, published as `docs/reference/host.schema.json`."""
+    from hygiene_core.config.host_file import HostFile  # noqa: PLC0415 - as above
+
+    made: dict[str, Any] = _tidy(HostFile.model_json_schema())
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "host.toml"} | made
+
+
+def host_file_text(host: Host, machine_id: Path = _MACHINE_ID) -> str:
+    """A commented `host.toml` for this machine, which allows nothing yet.
+
+    Name, socket and no-touch set are those of the host in the configuration.
+
+    Raises:
+        ConfigProblem: this machine has no id.
+    """
+    try:
+        known = machine_id.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        known = ""
+    if re.fullmatch("[0-9a-f]{32}", known) is None:
+        raise ConfigProblem(f"{machine_id} holds no machine id of 32 characters. Nothing was written.")
+    protect = host.policy.protect
+    rooted = "" if host.data_root is not None else "# "
+    return _HOST_STARTER.format(
+        host_id=known,
+        name=json.dumps(host.name),
+        docker=_quoted(f"unix://{host.docker_socket}"),
+        data_root=f"{rooted}data_root = {_quoted(host.data_root or '/var/lib/docker')}",
+        **{name: _listed(getattr(protect, name)) for name in protect.__slots__},
+    )
+
+
+def _quoted(text: str) -> str:
+    # A printable JSON string is a TOML string too.
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _listed(globs: Sequence[str]) -> str:
+    return "[" + ", ".join(_quoted(one) for one in globs) + "]"
 
 
 def _tidy(schema: Any, *, names: bool = False) -> Any:

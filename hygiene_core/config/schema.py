@@ -37,6 +37,7 @@ __all__ = [
     "Size",
     "Socket",
     "Table",
+    "reads",
     "span",
 ]
 
@@ -44,7 +45,7 @@ PROBLEM = "hygiene"
 """The type of every error that carries a message of our own."""
 
 
-def _reads(parse: Callable[[Any], Any]) -> BeforeValidator:
+def reads(parse: Callable[[Any], Any]) -> BeforeValidator:
     """Our own parser as a validator: its message reaches the person unchanged."""
 
     def read(value: Any) -> Any:
@@ -68,31 +69,31 @@ def span(default: str, description: str) -> Any:
     )
 
 
-Size = Annotated[int, _reads(units.parse_size), _text(units.SIZE_PATTERN, "20GiB", "500MB")]
+Size = Annotated[int, reads(units.parse_size), _text(units.SIZE_PATTERN, "20GiB", "500MB")]
 Duration = Annotated[
     timedelta,
-    _reads(units.parse_duration),
+    reads(units.parse_duration),
     _text(units.DURATION_PATTERN, "168h", "7d"),
 ]
-Deadline = Annotated[timedelta, _reads(rules.parse_deadline), _text(units.DURATION_PATTERN, "30s", "10m")]
+Deadline = Annotated[timedelta, reads(rules.parse_deadline), _text(units.DURATION_PATTERN, "30s", "10m")]
 Percent = Annotated[
     float,
-    _reads(units.parse_percent),
+    reads(units.parse_percent),
     WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": 100}),
 ]
 Count = Annotated[
     int,
-    _reads(rules.parse_count),
+    reads(rules.parse_count),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": rules.MOST_ITEMS}),
 ]
-Glob = Annotated[str, _reads(rules.parse_glob), _text(r"\S", "odoo-docker*")]
-LabelGlob = Annotated[str, _reads(rules.parse_label), _text(r"^[^=\s]", "keep", "owner=release*")]
-Socket = Annotated[str, _reads(rules.parse_socket), _text(r"^unix:///.", "unix:///var/run/docker.sock")]
-Directory = Annotated[str, _reads(rules.parse_directory), _text(r"^/.")]
-Transport = Annotated[str, _reads(rules.parse_transport), WithJsonSchema({"const": "local"})]
-Version = Annotated[str, _reads(rules.parse_version), _text(rules.VERSION_PATTERN, "26.1", "0.12.0")]
-Prefix = Annotated[str, _reads(rules.parse_prefix), _text(rules.PREFIX_PATTERN, "run-")]
-RootName = Annotated[str, _reads(rules.parse_name), _text(rules.NAME_PATTERN, "lane-1")]
+Glob = Annotated[str, reads(rules.parse_glob), _text(r"\S", "odoo-docker*")]
+LabelGlob = Annotated[str, reads(rules.parse_label), _text(r"^[^=\s]", "keep", "owner=release*")]
+Socket = Annotated[str, reads(rules.parse_socket), _text(r"^unix:///.", "unix:///var/run/docker.sock")]
+Directory = Annotated[str, reads(rules.parse_directory), _text(r"^/.")]
+Transport = Annotated[str, reads(rules.parse_transport), WithJsonSchema({"const": "local"})]
+Version = Annotated[str, reads(rules.parse_version), _text(rules.VERSION_PATTERN, "26.1", "0.12.0")]
+Prefix = Annotated[str, reads(rules.parse_prefix), _text(rules.PREFIX_PATTERN, "run-")]
+RootName = Annotated[str, reads(rules.parse_name), _text(rules.NAME_PATTERN, "lane-1")]
 
 
 _NAMED: dict[str, Any] = {"propertyNames": {"pattern": rules.NAME_PATTERN}}

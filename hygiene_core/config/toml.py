@@ -88,8 +88,8 @@ def read(path: Path) -> str:
         raise NotReadable("it is not UTF-8 text", line) from None
 
 
-def parse(text: str) -> dict[str, Any]:
-    """The tables of a TOML text.
+def parse(text: str, *, starter: str = "hygiene config init") -> dict[str, Any]:
+    """The tables of a TOML text. `starter` is the command that writes such a file.
 
     Raises:
         NotReadable: it is empty, holds only comments, or is not TOML.
@@ -107,7 +107,7 @@ def parse(text: str) -> dict[str, Any]:
         # CPython refuses to convert integers of thousands of digits, with an error that is not TOML's.
         raise NotReadable("it holds a number of too many digits") from None
     if not tables:
-        raise NotReadable("it is empty; `hygiene config init` writes a file to start from")
+        raise NotReadable(f"it is empty; `{starter}` writes a file to start from")
     return tables
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from hygiene_core.decide.relations import BUILDER_PREFIX, node_names, repository
 from hygiene_core.model.act import Why
 from hygiene_core.model.approval import Approval
 from hygiene_core.model.host_rules import HostRules
@@ -17,6 +18,15 @@ __all__ = ["Permitted", "Refusal", "permitted", "refusals"]
 
 _CLOCK_SLACK = timedelta(minutes=5)
 _LONGEST_EXPIRY = timedelta(days=31)
+
+_KINDS = {
+    Verb.PRUNE_RECORDS: Kind.BUILDER,
+    Verb.REMOVE_CONTAINER: Kind.CONTAINER,
+    Verb.STOP_AND_REMOVE_CONTAINER: Kind.CONTAINER,
+    Verb.REMOVE_IMAGE: Kind.IMAGE,
+    Verb.REMOVE_VOLUME: Kind.VOLUME,
+}
+"""What each verb is about: a step that says otherwise would be held against the wrong patterns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ def _beyond(plan: Plan, rules: HostRules) -> Iterable[tuple[str, str]]:
     """What exceeds the host's own limits."""
     ceilings, bounds = rules.ceilings, plan.bounds
     items = sum(max(1, len(action.records)) for action in plan.actions)
-    estimate = sum(action.estimate_bytes or 0 for action in plan.actions)
+    estimate = sum(_bytes_of(action) for action in plan.actions)
     for what, planned, most in (
         ("objects", items, min(ceilings.max_items, bounds.max_items)),
         ("bytes", estimate, min(ceilings.max_bytes, bounds.max_bytes)),
@@ -102,22 +112,51 @@ def _beyond(plan: Plan, rules: HostRules) -> Iterable[tuple[str, str]]:
         if (action.kind, action.id) in seen:
             yield "PLAN_CHANGED", f"the plan names {action.kind.value} {action.id} twice"
         seen.add((action.kind, action.id))
-        yield from _of_action(action, plan.mode, rules)
+        yield from _of_action(action, plan, rules)
 
 
-def _of_action(action: Action, mode: Mode, rules: HostRules) -> Iterable[tuple[str, str]]:
-    if (mode is Mode.BOUNDED) != (action.verb is Verb.PRUNE_RECORDS):
-        yield "NOT_ALLOWED", f"{action.verb.value} is no step of a {mode.value} plan"
-    patterns = {
-        Kind.IMAGE: rules.no_touch.images,
-        Kind.CONTAINER: rules.no_touch.containers,
-        Kind.VOLUME: rules.no_touch.volumes,
-    }.get(action.kind, ())
-    hit = first_match(patterns, (action.id, action.name, *action.references))
-    if hit:
+def _bytes_of(action: Action) -> int:
+    """By estimate; a figure that cannot be right must not make room for others."""
+    records = sum(max(0, record.size_bytes) for record in action.records)
+    return max(0, action.estimate_bytes or 0, records)
+
+
+def _of_action(action: Action, plan: Plan, rules: HostRules) -> Iterable[tuple[str, str]]:
+    if (plan.mode is Mode.BOUNDED) != (action.verb is Verb.PRUNE_RECORDS):
+        yield "NOT_ALLOWED", f"{action.verb.value} is no step of a {plan.mode.value} plan"
+    if _KINDS.get(action.verb, action.kind) is not action.kind:
+        yield "PLAN_CHANGED", f"step {action.number} is to {action.verb.value} a {action.kind.value}"
+    if hit := _untouchable(action, rules):
         yield "NO_TOUCH", f"the host does not let {hit[1]} be touched ({hit[0]})"
+    if f"{action.kind.value} {action.id}" in plan.untouched:
+        yield "NO_TOUCH", f"the plan names {action.kind.value} {action.id} and protects it as well"
     if action.verb is Verb.PRUNE_RECORDS:
         yield from _of_prune(action, rules)
+
+
+def _untouchable(action: Action, rules: HostRules) -> tuple[str, str] | None:
+    """The pattern of the host's no-touch set that a step meets, and the name that it meets by.
+
+    Labels are asked when the host is looked at: a plan does not have them.
+    """
+    names = (action.id, action.name, *action.references)
+    match action.kind:
+        case Kind.IMAGE:
+            repositories = tuple(dict.fromkeys(map(repository, (action.name, *action.references))))
+            return first_match(rules.no_touch.images, (*names, *repositories))
+        case Kind.CONTAINER:
+            return first_match(rules.no_touch.containers, names) or _part_of_builder(names, rules)
+        case Kind.VOLUME:
+            return first_match(rules.no_touch.volumes, names) or _part_of_builder(names, rules)
+        case _:
+            return None
+
+
+def _part_of_builder(names: Iterable[str], rules: HostRules) -> tuple[str, str] | None:
+    """A warm builder is its container and its state volume; buildx names both after the node."""
+    nodes = [name.removeprefix(BUILDER_PREFIX) for name in names if name.startswith(BUILDER_PREFIX)]
+    nodes += [node.removesuffix("_state") for node in nodes]
+    return first_match(rules.no_touch.builders, tuple(one for node in nodes for one in node_names(node)))
 
 
 def _of_prune(action: Action, rules: HostRules) -> Iterable[tuple[str, str]]:

@@ -26,6 +26,7 @@ __all__ = [
     "job_networks",
     "node_names",
     "relate",
+    "repository",
     "warm_builders",
 ]
 
@@ -157,9 +158,13 @@ def node_names(node: str) -> tuple[str, ...]:
 
 def image_names(image: Image) -> tuple[str, ...]:
     """The names a policy may use for an image: its references, their repositories, the id."""
-    repositories = [tag.rpartition(":")[0] for tag in image.tags]
-    repositories += [digest.partition("@")[0] for digest in image.digests]
-    return (*image.tags, *image.digests, *dict.fromkeys(repositories), image.id)
+    return (*image.names, *dict.fromkeys(map(repository, image.names)), image.id)
+
+
+def repository(reference: str) -> str:
+    """The repository of a tag or of a digest reference."""
+    name, at, _ = reference.partition("@")
+    return name if at else reference.rpartition(":")[0]
 
 
 def warm_builders(builders: Iterable[Builder], protect: Protect) -> tuple[Builder, ...]:

@@ -67,9 +67,11 @@ def untouchable(observation: Observation, plan: Plan, rules: HostRules) -> tuple
 def _total(kind: Kind, observation: Observation) -> ClassTotal:
     """Sizes are the Engine's own per object; an image's shared layers are counted with each image."""
     rows = [one for one in resources_of(observation) if one.kind is kind]
-    if observation.availability(SECTION_OF_KIND[kind]) is Availability.UNAVAILABLE:
+    seen = observation.availability(SECTION_OF_KIND[kind])
+    if seen is Availability.UNAVAILABLE:
         return ClassTotal(kind=kind.value, count=None, size_bytes=None)
-    return ClassTotal(kind=kind.value, count=len(rows), size_bytes=_sum(rows))
+    whole = seen is Availability.COMPLETE
+    return ClassTotal(kind=kind.value, count=len(rows), size_bytes=_sum(rows) if whole else None)
 
 
 def _sum(rows: Iterable[Resource]) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from hygiene_core.model.act import Outcome
 from hygiene_core.model.journal import BuilderState, Settled, Snapshot, WarmthProbed
-from hygiene_core.model.observation import SECTION_OF_KIND, Observation
+from hygiene_core.model.observation import SECTION_OF_KIND, Observation, SectionName
 from hygiene_core.model.plan import Plan, Verb
 from hygiene_core.model.resource import EMBEDDED_BUILDER
 
@@ -88,7 +88,9 @@ def _warm(plan: Plan, settled: Sequence[Settled], before: Snapshot, after: Snaps
         if old is None or name == EMBEDDED_BUILDER:
             continue
         if new is None:
-            yield f"the warm builder {name} is gone"
+            unread = SectionName.BUILDERS.value in after.incomplete
+            said = "is gone" if not unread else "is still there could not be read"
+            yield f"{'whether ' if unread else ''}the warm builder {name} {said}"
             continue
         if old.container_state == "running" and new.container_state != "running":
             yield f"the warm builder {name} does not run any more: {new.container_state}"

@@ -94,6 +94,7 @@ class Execution:
     _hands: Hands = field(init=False)
     _limits: Limits = field(init=False)
     _stop: bool = False
+    _untouchable: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         options = self.order.options
@@ -185,6 +186,7 @@ class Execution:
         seen = observe(self.asked.request())
         made = snapshot(seen, self.order.plan, self.asked.rules)
         self.journal.append(Observed(at=utc_now(), when="before", snapshot=made))
+        self._untouchable = frozenset(made.untouchable)
         missing = [
             f"{name.value}: {seen.sections[name].reason}"
             for name in _NEEDED[self.order.plan.mode]
@@ -218,6 +220,10 @@ class Execution:
         if not done.issuperset(action.after):
             said = "the step before it did not remove what this one belongs to"
             self._settle(action.number, 1, Acted(outcome=Outcome.SKIPPED, why=Why.DEPENDS, detail=said))
+            return
+        if f"{action.kind.value} {action.id}" in self._untouchable:
+            said = "the no-touch set of the host or of the plan has it"
+            self._settle(action.number, 1, Acted(outcome=Outcome.REFUSED, why=Why.NO_TOUCH, detail=said))
             return
         if action.verb is Verb.PRUNE_RECORDS:
             yield from self._prune(action)

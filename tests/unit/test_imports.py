@@ -27,6 +27,7 @@ ROOMS = {
     "terminal": set(),
     "pipeline": {"transport", "decide", "evidence"},
     "follow": {"transport", "decide", "evidence"},
+    "executor": {"config", "host", "decide", "evidence"},
     "cli": {"pipeline", "follow", "transport", "decide", "evidence", "report", "config", "terminal"},
     "__main__": {"cli"},
 }

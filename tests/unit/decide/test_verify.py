@@ -1,0 +1,242 @@
+"""What the look after an apply proves: the word of the apply counts for nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from hygiene_core.decide.snapshot import snapshot
+from hygiene_core.decide.verify import verified
+from hygiene_core.model.act import Outcome
+from hygiene_core.model.journal import Settled, WarmthProbed
+from hygiene_core.model.plan import Plan, Verb
+from hygiene_core.model.policy import Protect
+from hygiene_core.testing import (
+    GIB,
+    MIB,
+    NOW,
+    builder,
+    cache_record,
+    container,
+    image,
+    observation,
+    volume,
+)
+from tests.unit.plans import BUDGET, plan, prune, record, removal, rules
+
+OWN = rules(no_touch=Protect(images=("warm:1",), volumes=("data",), containers=("web",)))
+KEPT = (image("warm:1"), volume("data"), container("web"))
+GONE = removal()
+WARM = builder("warm0")
+
+
+def check(made: Plan, settled: Any, before: Any, after: Any, *, own: Any = OWN, probes: Any = ()) -> Any:
+    return verified(
+        made,
+        settled,
+        before=snapshot(before, made, own),
+        after=snapshot(after, made, own),
+        seen=after,
+        probes=probes,
+    )
+
+
+def outcome(number: int = 1, word: Outcome = Outcome.REMOVED, **fields: Any) -> Settled:
+    return Settled(at=NOW, number=number, outcome=word, **fields)
+
+
+def test_a_run_that_did_what_it_said():
+    before = observation(*KEPT, image("app:1"))
+    assert check(plan(GONE), [outcome()], before, observation(*KEPT)) == ((), ())
+
+
+# -- the no-touch set ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", KEPT, ids=["image", "volume", "container"])
+def test_a_protected_thing_that_is_gone(lost):
+    before = observation(*KEPT)
+    after = observation(*(one for one in KEPT if one is not lost))
+    problems, _ = check(plan(), [], before, after)
+    assert problems == (f"the protected {lost.kind.value} {lost.id} is gone",)
+
+
+@pytest.mark.parametrize("lost", KEPT, ids=["image", "volume", "container"])
+def test_a_protected_thing_that_could_not_be_looked_for(lost):
+    after = observation(
+        *(one for one in KEPT if one is not lost), partial={f"{lost.kind.value}s": "deadline of 60 s"}
+    )
+    problems, notes = check(plan(), [], observation(*KEPT), after)
+    assert problems == (
+        f"whether the protected {lost.kind.value} {lost.id} is still there could not be read",
+    )
+    assert notes == (f"{lost.kind.value}s was not complete afterwards: deadline of 60 s",)
+
+
+def test_what_only_lost_its_name_was_not_removed():
+    untagged = replace(KEPT[0], tags=())
+    assert check(plan(), [], observation(*KEPT), observation(untagged, *KEPT[1:])) == ((), ())
+
+
+def test_more_of_it_is_nobodys_harm():
+    assert check(plan(), [], observation(), observation(*KEPT)) == ((), ())
+
+
+def test_what_the_plan_wanted_untouched():
+    kept = image("other:1")
+    made = plan(untouched=(f"image {kept.id}",))
+    problems, _ = check(made, [], observation(kept), observation())
+    assert problems == (f"the protected image {kept.id} is gone",)
+
+
+# -- what was said to be gone --------------------------------------------------------------------------------
+
+STILL = {
+    Verb.REMOVE_IMAGE: ("app:1", image("app:1")),
+    Verb.REMOVE_VOLUME: ("old", volume("old")),
+    Verb.REMOVE_CONTAINER: ("c", container("c")),
+    Verb.STOP_AND_REMOVE_CONTAINER: ("c", container("c")),
+}
+
+
+@pytest.mark.parametrize("verb", STILL)
+@pytest.mark.parametrize("word", list(Outcome))
+def test_what_is_still_there_was_not_removed(verb, word):
+    name, thing = STILL[verb]
+    step = removal(verb, name, id=thing.id)
+    problems, _ = check(plan(step), [outcome(word=word)], observation(thing), observation(thing))
+    said = (f"1 of step 1 ({name}) are still there: {thing.id}",)
+    assert problems == (said if word in {Outcome.REMOVED, Outcome.ALREADY_ABSENT} else ())
+
+
+def test_records_that_are_still_there():
+    made = plan(prune(records=[record("a"), record("b"), record("c")]))
+    left = observation(cache_record(id="b"), cache_record(id="c"))
+    problems, _ = check(made, [outcome(removed=("a", "b"))], left, left)
+    assert problems == ("1 of step 1 (embedded) are still there: b",)
+
+
+# -- warm builders -------------------------------------------------------------------------------------------
+
+
+def cache(*sizes: int) -> list[Any]:
+    return [
+        cache_record(id=f"warm0/{number}", builder="warm0", size_bytes=size)
+        for number, size in enumerate(sizes)
+    ]
+
+
+def warm(after: Any, *, before: Any = None, settled: Any = (), made: Any = None) -> tuple[str, ...]:
+    made = made or plan(prune("warm0", records=[record("warm0/0", 100 * MIB)]), warm_builders=("warm0",))
+    was = observation(WARM, *cache(GIB, GIB)) if before is None else before
+    problems, notes = check(made, settled, was, after)
+    assert "warmth not measured: warm0" in notes
+    return problems
+
+
+def test_a_warm_builder_as_it_was():
+    assert warm(observation(WARM, *cache(GIB, GIB))) == ()
+
+
+def test_a_warm_builder_that_is_gone():
+    assert warm(observation()) == ("the warm builder warm0 is gone",)
+
+
+def test_a_warm_builder_that_could_not_be_looked_for():
+    after = observation(unavailable={"builders": "the containers could not be read"})
+    assert warm(after) == ("whether the warm builder warm0 is still there could not be read",)
+
+
+def test_a_warm_builder_that_was_not_there_before_either():
+    assert warm(observation(), before=observation()) == ()
+
+
+@pytest.mark.parametrize("state", ["exited", "paused", None])
+def test_a_warm_builder_that_does_not_run_any_more(state):
+    after = observation(replace(WARM, container_state=state), *cache(GIB, GIB))
+    assert warm(after) == (f"the warm builder warm0 does not run any more: {state}",)
+
+
+def test_a_warm_builder_that_was_stopped_before():
+    stopped = observation(replace(WARM, container_state="exited"), *cache(GIB, GIB))
+    assert warm(stopped, before=stopped) == ()
+
+
+@pytest.mark.parametrize("change", [{"container_id": "f" * 64}, {"volume": "other"}])
+def test_a_warm_builder_that_was_made_anew(change):
+    after = observation(replace(WARM, **change), *cache(GIB, GIB))
+    assert warm(after) == ("the warm builder warm0 has another container or state volume than before",)
+
+
+def test_a_warm_cache_that_fell_under_its_reserve():
+    assert BUDGET.reserved_bytes == GIB
+    assert warm(observation(WARM, *cache(GIB - 1))) == (
+        f"the cache of the warm builder warm0 holds {GIB - 1} bytes, less than {GIB}",
+    )
+    assert warm(observation(WARM, *cache(GIB))) == ()
+
+
+def test_the_largest_record_removed_is_allowed_for():
+    settled = [outcome(removed=("warm0/0", "of another"))]
+    floor = GIB - 100 * MIB
+    assert warm(observation(WARM, *[cache(0, floor)[1]]), settled=settled) == ()
+    assert warm(observation(WARM, *[cache(0, floor - 1)[1]]), settled=settled) == (
+        f"the cache of the warm builder warm0 holds {floor - 1} bytes, less than {floor}",
+    )
+
+
+def test_a_cache_that_was_under_its_reserve_before():
+    small = observation(WARM, *cache(5))
+    assert warm(small, before=small) == ()
+    assert len(warm(observation(WARM, *cache(4)), before=small)) == 1
+
+
+def test_a_warm_cache_that_could_not_be_read():
+    unread = observation(replace(WARM, records_read=False))
+    said = ("the cache of the warm builder warm0 could not be read afterwards",)
+    assert warm(unread) == said
+    assert warm(unread, before=unread) == (), "nor could it be before"
+
+
+def test_a_warm_builder_that_nobody_planned_for_has_no_reserve():
+    assert warm(observation(WARM), made=plan(warm_builders=("warm0",))) == ()
+
+
+def test_the_engines_own_builder_is_no_container():
+    made = plan(warm_builders=("embedded",))
+    assert check(made, [], observation(), observation())[0] == ()
+
+
+# -- probes --------------------------------------------------------------------------------------------------
+
+
+def probe(when: Any, cached_steps: int | None, **fields: Any) -> WarmthProbed:
+    made: dict[str, Any] = {"at": NOW, "builder": "warm0", "steps": 5, "seconds": 1.0}
+    return WarmthProbed(when=when, cached_steps=cached_steps, **made | fields)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (5, 5, ()),
+        (4, 5, ()),
+        (5, 4, ("warm0 went cold: 4 of its probe are cached, 5 before",)),
+        (None, 0, ()),
+        (5, None, ()),
+    ],
+)
+def test_a_builder_that_went_cold(before, after, said):
+    made = plan(warm_builders=("warm0",))
+    seen = observation(WARM)
+    problems, notes = check(made, [], seen, seen, probes=[probe("before", before), probe("after", after)])
+    assert problems == said
+    assert notes == ()
+
+
+def test_a_probe_that_failed_measured_nothing():
+    made = plan(warm_builders=("warm0",))
+    seen = observation(WARM)
+    for probes in ([], [probe("before", 5)], [probe("after", None, problem="no answer")]):
+        assert check(made, [], seen, seen, probes=probes) == ((), ("warmth not measured: warm0",))
