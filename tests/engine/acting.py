@@ -106,7 +106,8 @@ def only(host: LabHost, kind: str, *gone: str) -> Iterator[Seen]:
     yield told
     for identity in gone:
         del before[kind][identity]
-    assert everything(host) == before
+    after = everything(host)
+    assert after == before
     answer = host.api().call("GET", "/events", query={"since": since, "until": f"{time.time():.9f}"})
     told.events = [
         (event["Type"], event["Action"], event["Actor"]["ID"])

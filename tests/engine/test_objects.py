@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -193,7 +195,7 @@ def test_a_pulled_image_has_one_name_and_goes_by_its_id(lab_host: LabHost):
         with only(lab_host, "images", ids[name]):
             assert act(lab_host, step) == Acted(outcome=Outcome.REMOVED, removed=(ids[name],))
     both = plan(lab_host, ids["lab/both:1"])
-    assert len(both.references) == 4
+    assert len(both.references) == (3 if lab_host.store == "containerd" else 4)
     with only(lab_host, "images"):
         assert ended(act(lab_host, both)) == (Outcome.SKIPPED, Why.MULTI_TAG)
     with only(lab_host, "images", both.id):
@@ -418,6 +420,7 @@ def test_a_frozen_engine_keeps_what_is_looked_at_and_leaves_a_removal_unknown(la
     assert ended(looked) == (Outcome.KEPT, Why.UNREADABLE)
     assert ended(acted) == (Outcome.UNKNOWN, Why.TIMEOUT)
     assert there is None
+    time.sleep(1)  # an Engine that woke up may do it now
     api = lab_host.api()
     now = {one["Name"] for one in api.get("/volumes")["Volumes"] or ()}
     assert exists(step, hands_of(lab_host)) is ("data" in now)
@@ -452,14 +455,15 @@ def test_a_file_that_cannot_be_deleted_is_absent_and_not_freed(lab_host: LabHost
     made = load(lab_host, "one:1")
     step = plan(lab_host, made)
     upper = lab_host.api().image(made)["GraphDriver"]["Data"]["UpperDir"]
-    (held,) = lab_host.run("sh", "-c", f"ls {upper}/*").stdout.split()
-    if lab_host.run("chattr", "+i", held, check=False).returncode != 0:
-        pytest.skip("this filesystem has no immutable files")
+    (held,) = (lab_host.data_root / Path(upper).relative_to("/var/lib/docker")).iterdir()
+    if subprocess.run(["chattr", "+i", held], check=False, capture_output=True).returncode != 0:
+        pytest.skip("this machine has no immutable files below the lab's folder")
     try:
         acted = act(lab_host, step)
-        assert lab_host.run("test", "-e", held, check=False).returncode == 0
+        assert list(lab_host.data_root.rglob(held.name))
     finally:
-        lab_host.run("chattr", "-i", held)
+        for left in lab_host.data_root.rglob(held.name):
+            subprocess.run(["chattr", "-i", left], check=True)
     assert ended(acted) == (Outcome.FAILED, Why.ENGINE)
     assert acted.detail.startswith("absent, bytes not freed: ")
     assert acted.removed == (made,)
@@ -470,12 +474,13 @@ def test_a_data_root_that_is_read_only_fails_what_is_asked(lab_host: LabHost):
     """F14."""
     images.volume(lab_host.api(), "data")
     step = plan(lab_host, "data")
-    lab_host.run("mount", "-o", "remount,bind,ro", "/var/lib/docker")
+    volumes = "/var/lib/docker/volumes"  # the whole root cannot be remounted while the Engine writes to it
+    lab_host.run("sh", "-c", f"mount --bind {volumes} {volumes} && mount -o remount,bind,ro {volumes}")
     try:
         with only(lab_host, "volumes"):
             acted = act(lab_host, step)
     finally:
-        lab_host.run("mount", "-o", "remount,bind,rw", "/var/lib/docker")
+        lab_host.run("umount", volumes)
     assert ended(acted) == (Outcome.FAILED, Why.ENGINE)
     assert "read-only file system" in acted.detail
 
