@@ -15,7 +15,18 @@ import pytest
 from hygiene_core.host.actions.images import chain_ids
 from hygiene_core.host.actions.objects import drift_of, exists, remove
 from hygiene_core.model.act import Acted, Outcome, Why
-from tests.engine.acting import act, build, everything, hands_of, load, names, only, plan
+from tests.engine.acting import (
+    act,
+    await_state,
+    build,
+    container,
+    everything,
+    hands_of,
+    load,
+    names,
+    only,
+    plan,
+)
 from tests.lab import images, registry
 from tests.lab.api import ApiError
 from tests.lab.host import LabHost
@@ -31,8 +42,8 @@ def _clean(request: pytest.FixtureRequest) -> Iterator[None]:
         return
     host: LabHost = request.getfixturevalue("lab_host")
     api = host.api()
-    for container in api.get("/containers/json", all="1"):
-        images.remove_container(api, container["Id"])
+    for one in api.get("/containers/json", all="1"):
+        images.remove_container(api, one["Id"])
     for volume in api.get("/volumes")["Volumes"] or ():
         api.delete(f"/volumes/{volume['Name']}")
     while rest := [one["Id"] for one in api.get("/images/json", all="1") if images.BASE not in names(one)]:
@@ -85,7 +96,7 @@ def test_an_image_that_a_container_took_stays(lab_host: LabHost, state):
     """F1. And without a look again the Engine refuses it too: nothing is forced."""
     made = build(lab_host, "one:1")
     step = plan(lab_host, made)
-    images.container(lab_host.api(), "one:1", state=state)
+    container(lab_host, "one:1", state=state)
     with only(lab_host, "images"):
         assert ended(act(lab_host, step)) == (Outcome.SKIPPED, Why.IN_USE)
         acted = remove(step, hands_of(lab_host))
@@ -259,8 +270,8 @@ def test_an_image_that_a_container_mounts_stays(lab_host: LabHost):
 def test_a_container_goes_alone_and_leaves_its_volumes(lab_host: LabHost, state):
     images.import_base(lab_host)
     api = lab_host.api()
-    made = images.container(api, images.BASE, state=state, anonymous=["/data"], binds=["named:/named"])
-    images.container(api, images.BASE, state=state)
+    made = container(lab_host, images.BASE, state=state, anonymous=["/data"], binds=["named:/named"])
+    container(lab_host, images.BASE, state=state)
     step = plan(lab_host, made)
     with only(lab_host, "containers", made) as told:
         assert act(lab_host, step) == Acted(outcome=Outcome.REMOVED, removed=(made,))
@@ -274,7 +285,7 @@ def test_a_container_that_was_started_stays(lab_host: LabHost):
     """F5. And without a look again the Engine refuses it too."""
     images.import_base(lab_host)
     api = lab_host.api()
-    made = images.container(api, images.BASE, state="created", command=images.FOREVER)
+    made = container(lab_host, images.BASE, state="created", command=images.FOREVER)
     step = plan(lab_host, made)
     api.post(f"/containers/{made}/start")
     with only(lab_host, "containers"):
@@ -285,10 +296,11 @@ def test_a_container_that_was_started_stays(lab_host: LabHost):
 def test_a_container_that_ran_again_stays(lab_host: LabHost):
     images.import_base(lab_host)
     api = lab_host.api()
-    made = images.container(api, images.BASE, state="exited")
+    made = container(lab_host, images.BASE, state="exited")
     step = plan(lab_host, made)
     api.post(f"/containers/{made}/start")
     api.post(f"/containers/{made}/wait")
+    await_state(lab_host, made, "exited")
     acted = act(lab_host, step)
     assert ended(acted) == (Outcome.SKIPPED, Why.CHANGED)
     assert acted.detail.startswith("its started_at was ")
@@ -296,9 +308,10 @@ def test_a_container_that_ran_again_stays(lab_host: LabHost):
 
 def test_a_running_container_that_was_stopped_is_not_what_was_planned(lab_host: LabHost):
     images.import_base(lab_host)
-    made = images.container(lab_host.api(), images.BASE)
+    made = container(lab_host, images.BASE)
     step = plan(lab_host, made, stop=True)
     lab_host.api().post(f"/containers/{made}/stop")
+    await_state(lab_host, made, "exited")
     acted = act(lab_host, step)
     assert ended(acted) == (Outcome.SKIPPED, Why.CHANGED)
     assert acted.detail == "its state was running and is exited"
@@ -308,8 +321,8 @@ def test_a_running_container_that_was_stopped_is_not_what_was_planned(lab_host: 
 def test_a_container_is_stopped_and_removed(lab_host: LabHost, state):
     images.import_base(lab_host)
     api = lab_host.api()
-    made = images.container(api, images.BASE, state=state, anonymous=["/data"], binds=["named:/named"])
-    images.container(api, images.BASE)
+    made = container(lab_host, images.BASE, state=state, anonymous=["/data"], binds=["named:/named"])
+    container(lab_host, images.BASE)
     step = plan(lab_host, made, stop=True)
     with only(lab_host, "containers", made) as told:
         assert act(lab_host, step) == Acted(outcome=Outcome.REMOVED, removed=(made,))
@@ -319,7 +332,7 @@ def test_a_container_is_stopped_and_removed(lab_host: LabHost, state):
 
 def test_a_container_that_is_worked_in_is_not_stopped(lab_host: LabHost):
     images.import_base(lab_host)
-    made = images.container(lab_host.api(), images.BASE)
+    made = container(lab_host, images.BASE)
     step = plan(lab_host, made, stop=True)
     lab_host.docker("exec", "--detach", made, *images.FOREVER)
     with only(lab_host, "containers"):
@@ -338,7 +351,7 @@ def test_a_container_that_takes_its_volumes_with_it_is_not_stopped(lab_host: Lab
 def test_a_container_that_comes_back_after_its_stop_stays(lab_host: LabHost, monkeypatch):
     images.import_base(lab_host)
     api = lab_host.api()
-    made = images.container(api, images.BASE)
+    made = container(lab_host, images.BASE)
     step = plan(lab_host, made, stop=True)
     _between_calls(monkeypatch, lambda: api.post(f"/containers/{made}/start"))
     with only(lab_host, "containers"):
@@ -369,7 +382,7 @@ def test_a_volume_that_a_container_took_stays(lab_host: LabHost, state):
     api = lab_host.api()
     images.volume(api, "data")
     step = plan(lab_host, "data")
-    images.container(api, images.BASE, state=state, binds=["data:/data"])
+    container(lab_host, images.BASE, state=state, binds=["data:/data"])
     with only(lab_host, "volumes"):
         assert ended(act(lab_host, step)) == (Outcome.SKIPPED, Why.IN_USE)
         acted = remove(step, hands_of(lab_host))
@@ -385,7 +398,7 @@ def test_a_volume_whose_directory_is_bound_stays(lab_host: LabHost):
     images.volume(api, "data")
     step = plan(lab_host, "data")
     place = api.get("/volumes/data")["Mountpoint"]
-    images.container(api, images.BASE, state="created", binds=[f"{place}:/data"])
+    container(lab_host, images.BASE, state="created", binds=[f"{place}:/data"])
     with only(lab_host, "volumes"):
         assert ended(act(lab_host, step)) == (Outcome.SKIPPED, Why.IN_USE)
 
