@@ -75,6 +75,21 @@ def build(host: LabHost, tag: str, **options: Any) -> str:
     return images.build(host, made, tag=tag, **options)
 
 
+def container(host: LabHost, image: str, *, state: images.State = "running", **options: Any) -> str:
+    """A container in a state that the Engine's list tells too: for a moment after its end it does not."""
+    made = images.container(host.api(), image, state=state, **options)
+    await_state(host, made, state)
+    return made
+
+
+def await_state(host: LabHost, identity: str, state: str) -> None:
+    """Return when the list has that state of a container."""
+    end = time.monotonic() + 10
+    while everything(host)["containers"].get(identity) != state:
+        assert time.monotonic() < end, everything(host)
+        time.sleep(0.01)
+
+
 def everything(host: LabHost) -> dict[str, dict[str, Any]]:
     """Every object with what can be told of it: images with their names, containers with their state."""
     api = host.api()
@@ -106,7 +121,8 @@ def only(host: LabHost, kind: str, *gone: str) -> Iterator[Seen]:
     yield told
     for identity in gone:
         del before[kind][identity]
-    assert everything(host) == before
+    after = everything(host)
+    assert after == before, (before, after)
     answer = host.api().call("GET", "/events", query={"since": since, "until": f"{time.time():.9f}"})
     told.events = [
         (event["Type"], event["Action"], event["Actor"]["ID"])

@@ -5,6 +5,7 @@ Nothing is called twice here: not after a conflict, and not after a connection t
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["call"]
 
 _CONFLICT = 409
-# Connecting to a unix socket failed: the request was never sent. A full backlog is EAGAIN.
-_NEVER_SENT = (FileNotFoundError, ConnectionRefusedError, PermissionError, BlockingIOError)
 T = TypeVar("T")
 
 
@@ -37,8 +36,9 @@ def call(action: Action, hands: Hands, make: Callable[[APIClient], T]) -> T | Ac
     from requests.exceptions import RequestException  # noqa: PLC0415 - comes with docker-py
 
     try:
+        _knock(hands)
         client = hands.mutator()
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         return _failed(f"nothing was sent: {_words(error)}")
     with closing(client):
         try:
@@ -47,6 +47,16 @@ def call(action: Action, hands: Hands, make: Callable[[APIClient], T]) -> T | Ac
             return _answered(error, action, hands)
         except (RequestException, OSError) as error:
             return _cut_off(error, hands)
+
+
+def _knock(hands: Hands) -> None:
+    """Connect and hang up: whoever cannot even be reached was sent nothing, and that is no unknown outcome.
+
+    docker-py cannot tell the two apart, and leaves a socket that could not be connected open.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+        door.settimeout(hands.call_limit.total_seconds())
+        door.connect(hands.socket_path)
 
 
 def _answered(error: APIError, action: Action, hands: Hands) -> Acted:
@@ -73,10 +83,7 @@ def _answered(error: APIError, action: Action, hands: Hands) -> Acted:
 
 def _cut_off(error: Exception, hands: Hands) -> Acted:
     """No answer, or one that could not be read."""
-    causes = tuple(_causes(error))
-    if any(isinstance(one, _NEVER_SENT) for one in causes):
-        return _failed(f"nothing was sent: {_words(error)}")
-    if any(isinstance(one, TimeoutError) or "Timeout" in type(one).__name__ for one in causes):
+    if any(isinstance(one, TimeoutError) or "Timeout" in type(one).__name__ for one in _causes(error)):
         said = f"the Engine did not answer within {hands.call_limit.total_seconds():g} s"
         return Acted(outcome=Outcome.UNKNOWN, why=Why.TIMEOUT, detail=said)
     return Acted(outcome=Outcome.UNKNOWN, why=Why.ENGINE, detail=f"the answer was lost: {_words(error)}")

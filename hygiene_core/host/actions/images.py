@@ -10,6 +10,8 @@ Measured on 20.10, 26.1 and 28.5 with overlay2, and on 28.5 with the containerd 
 - Without `noprune` untagged parents go too. Nobody named them: they stay, and are candidates of their own.
 - Nothing keeps an image that a container mounts (`type=image`), not even while the container runs.
 - By a tag the Engine removes whatever the tag leads to, so each is resolved right before.
+- In the containerd store every name also stands as `repository@<image id>`. The list of images, which plans
+  are made from, has one of these, an inspect has all. They say nothing more than the name beside them does.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from hygiene_core.host.wire import parse_images
 from hygiene_core.model.act import Acted, Outcome, Why
 from hygiene_core.model.plan import Action
 
-__all__ = ["chain_ids", "drift", "is_one_name", "remove"]
+__all__ = ["chain_ids", "drift", "is_one_name", "remove", "telling"]
 
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./:-]*(?:[:@])[A-Za-z0-9_.:-]+")
 _LIST_ALL = {"all": "1"}
@@ -41,6 +43,13 @@ def is_one_name(references: Collection[str]) -> bool:
     tags = {one for one in references if "@" not in one}
     repositories = {_repository(one) for one in references if "@" in one}
     return len(tags) <= 1 and len(repositories | {_repository(one) for one in tags}) <= 1
+
+
+def telling(references: Iterable[str], image_id: str) -> frozenset[str]:
+    """The names without those of the containerd store that only repeat a tag's repository with the id."""
+    named = frozenset(references)
+    tagged = {_repository(one) for one in named if "@" not in one}
+    return named - {f"{repository}@{image_id}" for repository in tagged}
 
 
 def chain_ids(layers: Iterable[str]) -> frozenset[str]:
@@ -54,10 +63,10 @@ def chain_ids(layers: Iterable[str]) -> frozenset[str]:
 
 def drift(action: Action, seen: ImageLook, client: EngineClient) -> Acted | None:
     """The end of the action if its names are not those that were planned, or a container holds it."""
-    planned = frozenset(action.references)
-    if new := sorted(seen.references - planned):
+    planned, now = telling(action.references, action.id), telling(seen.references, action.id)
+    if new := sorted(now - planned):
         return _skipped(Why.NEW_REFERENCE, f"it is called {', '.join(new)} since the plan was made")
-    if lost := sorted(planned - seen.references):
+    if lost := sorted(planned - now):
         return _skipped(Why.CHANGED, f"it is not called {', '.join(lost)} any more")
     everybody = holders(client)
     ids = {seen.id, *(one.id for one in seen.manifests or ())}
@@ -102,7 +111,7 @@ class _Went:
         deleted = {str(line["Deleted"]) for line in answer if "Deleted" in line}
         self.names += names
         self.deleted |= deleted
-        self.foreign |= (set(names) - set(action.references)) | (deleted - {action.id} - layers)
+        self.foreign |= (set(names) - _named(action)) | (deleted - {action.id} - layers)
         return True
 
     def end(self, acted: Acted) -> Acted:
@@ -116,19 +125,24 @@ class _Went:
         return replace(acted, outcome=outcome, detail=detail, removed=acted.removed + names, foreign=foreign)
 
 
+def _named(action: Action) -> frozenset[str]:
+    """Every name that may come off: those of the plan, and in the containerd store what repeats them."""
+    return frozenset(action.references) | {f"{_repository(one)}@{action.id}" for one in action.references}
+
+
 def remove(action: Action, hands: Hands, approved_references: Collection[str]) -> Acted:
     """Take off every name but the last, one by one, then remove it by its id.
 
     Several names come off only if an approval lists every one of them.
     """
-    names = frozenset(action.references)
-    if unclear := sorted(one for one in names if _REFERENCE.fullmatch(one) is None):
+    names = telling(action.references, action.id)
+    if unclear := sorted(one for one in action.references if _REFERENCE.fullmatch(one) is None):
         said = f"{mask_text(repr(unclear[0]))} is not a name of an image"
         return Acted(outcome=Outcome.REFUSED, detail=said)
     if not is_one_name(names) and not names <= frozenset(approved_references):
         return _skipped(Why.MULTI_TAG, f"it has {len(names)} names, and no approval lists each of them")
     went = _Went()
-    for _ in range(len(names) + 1):
+    for _ in range(2 * len(names) + 1):  # in the containerd store a digest may stand behind a tag
         try:
             with hands.reader() as client:
                 step = _next(action, client, went)
@@ -170,8 +184,8 @@ def _next(action: Action, client: EngineClient, went: _Went) -> _Step | Acted:
     seen = look(client, action)
     if not isinstance(seen, ImageLook):
         return Acted(outcome=Outcome.ALREADY_ABSENT, detail="somebody else removed it")
-    now, planned = seen.references, frozenset(action.references)
-    if new := sorted(now - planned):
+    now, planned = telling(seen.references, action.id), telling(action.references, action.id)
+    if new := sorted(now - _named(action)):
         return _skipped(Why.NEW_REFERENCE, f"it is called {', '.join(new)} since the plan was made")
     if now != planned and not went.names:
         return _skipped(Why.CHANGED, "it is not called what it was any more")
