@@ -33,7 +33,8 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _on_host(session: nox.Session, *command: str) -> None:
+def _on_host(session: nox.Session, *command: str, patience: float = 30) -> None:
+    """Run a command of the kit; `patience` is how long it may take to end after SIGTERM, in seconds."""
     signal.signal(signal.SIGTERM, _interrupt)
     session.run(
         *command,
@@ -41,7 +42,7 @@ def _on_host(session: nox.Session, *command: str) -> None:
         stdout=sys.stdout,  # data stays data, as without nox
         stderr=sys.stderr,
         interrupt_timeout=1,
-        terminate_timeout=30,
+        terminate_timeout=patience,
     )
 
 
@@ -49,6 +50,13 @@ def _on_host(session: nox.Session, *command: str) -> None:
 def report(session: nox.Session) -> None:
     """Look at a host, read-only, and keep the evidence. Options after `--` are those of `hygiene report`."""
     _on_host(session, *KIT, "report", *session.posargs)
+
+
+@nox.session(venv_backend="none", default=False)
+def apply(session: nox.Session) -> None:
+    """Remove what a policy or an approval lets go. Options after `--` are those of `hygiene apply`."""
+    # The step that is under way is waited for, then the whole host is looked at once more.
+    _on_host(session, *KIT, "apply", *session.posargs, patience=900)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -223,9 +223,9 @@ def _follow(journal: Path, plan: Plan | None, digest: str, output: StatusFormat)
                 _tell(line, plan)
             break
         except Stopped as signalled:
-            if stopped is not None:
-                raise
-            stopped = signalled
+            if type(signalled) is type(stopped):
+                raise  # nox hands on Ctrl-C as SIGTERM too: that is not a second wish
+            stopped = stopped or signalled
             _ask_to_stop(digest)
             source = _lines(journal, skip=len(lines))
     return _told(lines, plan, output)
@@ -234,7 +234,9 @@ def _follow(journal: Path, plan: Plan | None, digest: str, output: StatusFormat)
 def _ask_to_stop(digest: str) -> None:
     from hygiene_core.transport import executor
 
-    terminal.message("It was asked to stop after the step that it is at. A second signal leaves it alone.")
+    terminal.message(
+        "It was asked to stop after the step that it is at. The same signal again leaves it alone."
+    )
     try:
         executor.ask("stop", digest)
     except UnknownPlan:
