@@ -18,6 +18,8 @@ __all__ = [
     "JsonSnapshot",
     "ListingSnapshot",
     "MarkdownSnapshot",
+    "RunSnapshot",
+    "RunToldSnapshot",
     "StatusSnapshot",
     "TextSnapshot",
     "VerdictSnapshot",
@@ -89,3 +91,13 @@ class JsonSnapshot(TextSnapshot):
 class VerdictSnapshot(TextSnapshot):
     folder = "decide"
     test_name = "test_golden"
+
+
+class RunSnapshot(TextSnapshot):
+    folder = "reports/run"
+    test_name = "test_run"
+
+
+class RunToldSnapshot(TextSnapshot):
+    folder = "reports/run-told"
+    test_name = "test_told"
