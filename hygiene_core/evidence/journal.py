@@ -82,7 +82,11 @@ class Journal:
             if not files.is_full(error) or not self._ballast.exists():
                 raise
             self._ballast.unlink()
-            _write_all(self._descriptor, stored)
+            try:
+                _write_all(self._descriptor, stored)
+            except OSError:
+                os.ftruncate(self._descriptor, before)  # half a line would spoil the next one
+                raise
         os.fsync(self._descriptor)
 
     def _take_ballast(self) -> None:

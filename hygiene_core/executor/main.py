@@ -21,6 +21,7 @@ from hygiene_core.errors import HygieneError, NotRoot, UnknownPlan, UsageProblem
 from hygiene_core.executor import failpoint
 from hygiene_core.host.caller import caller, scrub
 from hygiene_core.model.journal import Caller
+from hygiene_core.model.text import plain
 
 __all__ = ["MAX_STAGED_BYTES", "VERBS", "main"]
 
@@ -44,7 +45,7 @@ def main() -> NoReturn:
     except HygieneError as error:
         status = error.exit_status
         answer = {"refused": {"code": error.code, "message": error.message, "next_step": error.next_step}}
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{plain(str(error))}\n")
     sys.stdout.write(json.dumps(answer, default=str) + "\n")
     sys.stdout.flush()
     sys.exit(status)

@@ -155,6 +155,7 @@ def revoke(places: Places, staged: StagedRevocation, asked: Caller, now: datetim
 
     Raises:
         ApprovalMissing: there is none by that id.
+        UsageProblem: its reason is no line of text.
     """
     _check_digest(staged.digest)
     folder = places.approvals(staged.digest)
@@ -164,14 +165,18 @@ def revoke(places: Places, staged: StagedRevocation, asked: Caller, now: datetim
             f"the plan {staged.digest[:_ID_LENGTH]} has no approval {staged.approval!r}.",
             next_step="See: hygiene approvals",
         )
-    made = Revocation(
-        approval=staged.approval, revoked_by=asked, revoked_at=now, reason=staged.reason.strip()
-    )
+    reason = staged.reason.strip()
+    if len(reason) > _REASON_LENGTH or not reason.isprintable():
+        raise UsageProblem("the reason has to be one line of text. Nothing was withdrawn.")
+    made = Revocation(approval=staged.approval, revoked_by=asked, revoked_at=now, reason=reason)
     _write(places, f"approvals/{staged.digest}/{staged.approval}.revoked", encode(revocation_adapter(), made))
 
 
 def approvals_of(places: Places, digest: str) -> Iterator[tuple[str, Approval, Revocation | None]]:
-    """Every approval of a plan by its id, and who withdrew it. Raises PlanChanged for one that was edited."""
+    """Every approval of a plan by its id, and who withdrew it.
+
+    Raises PlanChanged for one that was edited, or that was given to another plan.
+    """
     folder = places.approvals(digest)
     for path in sorted(folder.glob("*.json")) if folder.is_dir() else ():
         stored = path.read_bytes()
@@ -179,9 +184,12 @@ def approvals_of(places: Places, digest: str) -> Iterator[tuple[str, Approval, R
             raise PlanChanged(
                 f"the approval {path.stem} was changed after it was given. Nothing was removed."
             )
+        given = decode(approval_adapter(), stored)
+        if given.digest != digest:
+            raise PlanChanged(f"the approval {path.stem} was given to another plan. Nothing was removed.")
         withdrawn = path.with_suffix(".revoked")
         taken_back = decode(revocation_adapter(), withdrawn.read_bytes()) if withdrawn.exists() else None
-        yield path.stem, decode(approval_adapter(), stored), taken_back
+        yield path.stem, given, taken_back
 
 
 def spent_by(places: Places, digest: str) -> str | None:

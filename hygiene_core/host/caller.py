@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def caller(environ: Mapping[str, str], *, said_from: str | None = None, proc: Pa
     uid = os.getuid()
     login_uid = _login_uid(proc)
     sudo = environ.get("SUDO_UID", "") if uid == 0 else ""
-    sudo_uid = int(sudo) if sudo.isascii() and sudo.isdecimal() else None
+    sudo_uid = int(sudo) if re.fullmatch("[0-9]{1,10}", sudo) else None
     known = next(one for one in (login_uid, sudo_uid, uid) if one is not None)
     return Caller(uid=uid, login_uid=login_uid, sudo_uid=sudo_uid, name=_name(known), said_from=said_from)
 
@@ -41,7 +42,7 @@ def _login_uid(proc: Path) -> int | None:
 def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
-    except KeyError:
+    except (KeyError, OverflowError):
         return str(uid)
 
 

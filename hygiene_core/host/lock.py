@@ -56,8 +56,9 @@ def hold(path: Path, data_root: Path, wait_seconds: float) -> Iterator[LockFile]
     try:
         engines = os.open(data_root / "engine-id", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         give_up_at = time.monotonic() + wait_seconds
-        for descriptor in (mine, engines):
-            _lock(descriptor, give_up_at, path)
+        _lock(mine, give_up_at, path)
+        os.ftruncate(mine, 0)  # whoever stands in it is gone, and must not be named if the other is held
+        _lock(engines, give_up_at, path)
         yield LockFile(mine)
     finally:
         if engines is not None:

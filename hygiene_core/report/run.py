@@ -205,15 +205,18 @@ def _why_not(lines: Sequence[Line], width: int, ink: Ink) -> list[str]:
 
 def _foot(lines: Sequence[Line], width: int) -> list[str]:
     ended = _only(lines, Ended)
+    if ended is None and _only(lines, Began) is None:
+        return []
     if ended is None:
         return wrap("What came of the last step is not known. Look what is true: hygiene settle", width)
     if not ended.outcomes:
         return wrap("Nothing was removed: there was nothing to do, or it did not come to it.", width)
     counts = ", ".join(f"{count} {words(name)}" for name, count in sorted(ended.outcomes.items()))
-    freed = "not measured" if ended.freed_bytes is None else size(ended.freed_bytes)
+    freed = ended.freed_bytes
+    gained = "what the disk gained was not measured" if freed is None else f"the disk gained {size(freed)}"
     return wrap(
         f"{counts}. Estimated {size(ended.estimate_bytes)}, claimed {size(ended.claimed_bytes)};"
-        f" the disk gained {freed} while it ran.",
+        f" {gained} while it ran.",
         width,
     )
 

@@ -19,6 +19,8 @@ __all__ = [
     "ListingSnapshot",
     "MarkdownSnapshot",
     "PlanSnapshot",
+    "RunSnapshot",
+    "RunToldSnapshot",
     "StatusSnapshot",
     "TextSnapshot",
     "VerdictSnapshot",
@@ -95,3 +97,13 @@ class VerdictSnapshot(TextSnapshot):
 class PlanSnapshot(TextSnapshot):
     folder = "plans"
     test_name = "test_plan_text"
+
+
+class RunSnapshot(TextSnapshot):
+    folder = "reports/run"
+    test_name = "test_run"
+
+
+class RunToldSnapshot(TextSnapshot):
+    folder = "reports/run-told"
+    test_name = "test_told"
