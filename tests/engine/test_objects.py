@@ -269,7 +269,6 @@ def test_an_image_that_a_container_mounts_stays(lab_host: LabHost):
 @pytest.mark.parametrize("state", ["created", "exited"])
 def test_a_container_goes_alone_and_leaves_its_volumes(lab_host: LabHost, state):
     images.import_base(lab_host)
-    api = lab_host.api()
     made = container(lab_host, images.BASE, state=state, anonymous=["/data"], binds=["named:/named"])
     container(lab_host, images.BASE, state=state)
     step = plan(lab_host, made)
@@ -320,7 +319,6 @@ def test_a_running_container_that_was_stopped_is_not_what_was_planned(lab_host: 
 @pytest.mark.parametrize("state", ["running", "paused"])
 def test_a_container_is_stopped_and_removed(lab_host: LabHost, state):
     images.import_base(lab_host)
-    api = lab_host.api()
     made = container(lab_host, images.BASE, state=state, anonymous=["/data"], binds=["named:/named"])
     container(lab_host, images.BASE)
     step = plan(lab_host, made, stop=True)
