@@ -15,6 +15,7 @@ from hygiene_core.config import schema
 from hygiene_core.decide.classify import ALL_RULES
 from hygiene_core.decide.findings import CODES
 from hygiene_core.errors import HygieneError
+from hygiene_core.model.act import Outcome, Why
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.policy import Ages
@@ -88,6 +89,13 @@ def test_every_error_stands_in_the_reference():
     assert sorted(written) == sorted(real)
     assert len(set(written)) == len(written)
     assert all(all(row) for row in rows)
+
+
+def test_every_outcome_and_every_reason_to_stay_stands_in_the_reference():
+    for heading, words in (("How a step ended", Outcome), ("Why something stayed", Why)):
+        rows = section(REFERENCE / "refusals.md", heading).rows
+        assert [word(row[0]) for row in rows] == [one.value for one in words]
+        assert all(cell.endswith((".", "`")) for row in rows for cell in row)
 
 
 def test_the_example_of_a_refusal_is_what_the_kit_says(tmp_path, monkeypatch):
