@@ -48,14 +48,17 @@ def acts_of(history: History, observation: Observation, context: Context) -> Act
 def _came_back(gone: Iterable[Removed], observation: Observation, context: Context) -> Iterator[CameBack]:
     """Images by id or reference, containers and volumes by name; each once, by its last removal."""
     by_name: dict[tuple[str, str], Image | Container | Volume] = {}
-    for one in (*observation.images, *observation.containers, *observation.volumes):
+    there_now: list[Image | Container | Volume] = [
+        *observation.images,
+        *observation.containers,
+        *observation.volumes,
+    ]
+    for one in there_now:
         by_name |= {(one.kind.value, name): one for name in (one.id, *one.names)}
     told: set[tuple[str, str]] = set()
     for removed in gone:  # the newest first
         names = (removed.id, *removed.references, removed.name)
-        there = next(
-            (by_name[removed.kind, name] for name in names if (removed.kind, name) in by_name), None
-        )
+        there = next((by_name[removed.kind, name] for name in names if (removed.kind, name) in by_name), None)
         if there is None or (there.kind.value, there.id) in told:
             continue
         told.add((there.kind.value, there.id))

@@ -1,8 +1,9 @@
-"""What a report tells of the acts on a host: the last ones, and what went of late. Read only, newest first."""
+"""What a report tells of the acts on a host: the last ones, and what went of late. Read only."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -27,8 +28,9 @@ MOST_RUNS = 1000
 MOST_REMOVED = 50_000
 """How many removed things are remembered at the most, the newest."""
 
+_ENGINE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_-]{7,127}")
 _KINDS = (b"began", b"named", b"settled", b"halted", b"verified", b"ended")
-"""The lines that are read. The looks before and after are the longest of a journal, and nothing here needs them."""
+"""The lines that are read; nothing here needs the looks before and after, which are long."""
 
 
 def history(
@@ -46,8 +48,8 @@ def history(
         root: where this host keeps what was done on it.
         goes_on: whether the run of a journal goes on; one that does not was cut off.
     """
-    if engine_id is None or Path(engine_id).name != engine_id:
-        return History(reason="the Engine did not tell its id")
+    if engine_id is None or _ENGINE_ID.fullmatch(engine_id) is None:
+        return History(reason="the Engine told no id that can name a folder")
     state = root / engine_id
     try:
         if not state.is_dir():

@@ -53,7 +53,7 @@ class Act:
     file: LedgerFile
 
     def lines(self, kinds: Iterable[bytes] = ()) -> tuple[Line, ...]:
-        """Its journal, as it was recorded; only lines of these kinds, if any are named. Raises EvidenceBroken."""
+        """Its journal, as it was recorded; only these kinds, if any is named. Raises EvidenceBroken."""
         stored = self.ledger.lines(self.file)[1:]  # the header of the segment
         begins = tuple(b'{"k":"' + kind + b'"' for kind in kinds)
         try:
@@ -72,7 +72,7 @@ def ledgers(state: Path) -> Iterator[Ledger]:
 
 
 def states(root: Path) -> tuple[Path, ...]:
-    """The folder of each Engine that anything was done to. Raises EvidenceUnreadable where that is not told."""
+    """The folder of each Engine that anything was done to. Raises EvidenceUnreadable."""
     try:
         found = sorted(path for path in root.iterdir() if path.is_dir())
         for path in found:
@@ -196,9 +196,7 @@ def head_problem(state: Path, ledger: Ledger, *, ahead: str | None = None) -> Ev
             return _not_sound(state, ledger, listed, told)
     except EvidenceBroken as error:
         return error
-    return EvidenceBroken(
-        f"the ledger of acts of {ledger.host} is not whole: {why}.", next_step=_mend(state)
-    )
+    return EvidenceBroken(f"the ledger of acts of {ledger.host} is not whole: {why}.", next_step=_mend(state))
 
 
 def _not_sound(state: Path, ledger: Ledger, listed: list[LedgerFile], told: Head) -> EvidenceBroken | None:
@@ -208,8 +206,8 @@ def _not_sound(state: Path, ledger: Ledger, listed: list[LedgerFile], told: Head
         before = Head(segment.seq, segment.run_id, segment.chain)
     if sound(listed[-1], ledger.host, before) != told.chain:
         return EvidenceBroken(
-            f"the newest run of the ledger of acts of {ledger.host} is sound in itself, yet it is not what was"
-            f" recorded as run {told.seq}.",
+            f"the newest run of the ledger of acts of {ledger.host} is sound in itself, yet it is not what"
+            f" was recorded as run {told.seq}.",
             next_step=_mend(state),
         )
     return None

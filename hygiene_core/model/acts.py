@@ -94,8 +94,8 @@ class BuiltAgain:
 class Acts:
     """The part of a report about removals. With a `reason`, nothing of it is known.
 
-    `last_bounded` is the last run of the bounded mode that ended well. `unsettled` are runs that were cut off,
-    `running` those that go on. `busy` counts the bounded runs that found the host at work since then,
+    `last_bounded` is the last bounded run that ended well. `unsettled` are runs that were cut off, `running`
+    those that go on. `busy` counts the bounded runs that found the host at work since then,
     `busy_since_at` is the first of them. `came_back` lists the biggest, `came_back_count` counts all.
     """
 

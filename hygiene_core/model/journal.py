@@ -96,7 +96,7 @@ class NamedThing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """The names of all that a run is about: outcomes tell numbers and ids, and a plan is not kept for ever."""
+    """What a run is about, by name: outcomes tell numbers and ids, and a plan is not kept for ever."""
 
     k: Literal["named"] = "named"
     at: datetime

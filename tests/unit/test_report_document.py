@@ -37,6 +37,7 @@ TOP_LEVEL = (
         "data_root_use",
         "daemon_config",
         "tools",
+        "acts",
         "resources",
     ),
 )
