@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from hygiene_core.errors import EvidenceBroken, JobRunning
-from hygiene_core.evidence.acts import STATE, Act, head_problem, ledgers, open_journals
+from hygiene_core.evidence.acts import ENGINE_ID, STATE, Act, head_problem, ledgers, open_journals
 from hygiene_core.model.act import Outcome
 from hygiene_core.model.acts import Apply, History, Removed
 from hygiene_core.model.journal import Began, Ended, Halted, Line, Named, NamedThing, Settled, Verified
@@ -28,7 +27,6 @@ MOST_RUNS = 1000
 MOST_REMOVED = 50_000
 """How many removed things are remembered at the most, the newest."""
 
-_ENGINE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_-]{7,127}")
 _KINDS = (b"began", b"named", b"settled", b"halted", b"verified", b"ended")
 """The lines that are read; nothing here needs the looks before and after, which are long."""
 
@@ -48,7 +46,7 @@ def history(
         root: where this host keeps what was done on it.
         goes_on: whether the run of a journal goes on; one that does not was cut off.
     """
-    if engine_id is None or _ENGINE_ID.fullmatch(engine_id) is None:
+    if engine_id is None or ENGINE_ID.fullmatch(engine_id) is None:
         return History(reason="the Engine told no id that can name a folder")
     state = root / engine_id
     try:

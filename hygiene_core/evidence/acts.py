@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from hygiene_core.model.codec import decode, line_adapter
 from hygiene_core.model.journal import Line
 
 __all__ = [
+    "ENGINE_ID",
     "STATE",
     "Act",
     "find",
@@ -39,6 +41,9 @@ __all__ = [
 
 STATE = Path("/var/lib/hygiene")
 """Where this host keeps what was done on it: a folder for each Engine that it ever had."""
+
+ENGINE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_-]{7,127}")
+"""What can be the name of an Engine's folder. Evidence may lie beside it, in folders with shorter names."""
 
 _HEAD = "head.json"
 _ACCEPTED = "head.accepted"
@@ -74,7 +79,7 @@ def ledgers(state: Path) -> Iterator[Ledger]:
 def states(root: Path) -> tuple[Path, ...]:
     """The folder of each Engine that anything was done to. Raises EvidenceUnreadable."""
     try:
-        found = sorted(path for path in root.iterdir() if path.is_dir())
+        found = sorted(path for path in root.iterdir() if ENGINE_ID.fullmatch(path.name) and path.is_dir())
         for path in found:
             os.listdir(path)  # noqa: PTH208 - only whether this user may look
     except FileNotFoundError:

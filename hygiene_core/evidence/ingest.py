@@ -174,8 +174,8 @@ def _stage(connection: Connection, host: str, batch: list[LedgerFile]) -> None:
           SELECT told.file, told.number
           FROM (SELECT unnest(from_json(?, '[{{"file": "VARCHAR", "number": "BIGINT"}}]')) AS told)
         )
-        SELECT ? AS host, numbered.number AS seq, l.* EXCLUDE (host, seq, filename, "full"), l."full" AS is_full,
-          l.host AS about
+        SELECT ? AS host, numbered.number AS seq, l.* EXCLUDE (host, seq, filename, "full"),
+          l."full" AS is_full, l.host AS about
         FROM read_json(?, format = 'newline_delimited', compression = 'gzip', filename = true,
           columns = {json.dumps(columns).replace('"', "'")}) l
         JOIN numbered ON numbered.file = l.filename

@@ -207,10 +207,10 @@ class EvidenceStore:
             known_here = act_ledgers(self._acts)
         except (EvidenceUnreadable, EvidenceBroken) as error:
             unreadable = isinstance(error, EvidenceUnreadable)
-            told = Verification(
+            unasked = Verification(
                 ok=unreadable, segments=0, head=None, first_bad_seq=1, problem=error.message.rstrip(".")
             )
-            return {"acts": told}
+            return {"acts": unasked}
         for key in filter(is_acts, databases.heads):
             engine_id, _, name = key.partition("/")
             known_here.setdefault(key, Ledger(self._acts / engine_id, name))

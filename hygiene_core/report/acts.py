@@ -16,6 +16,7 @@ BACK_LISTED = 5
 """How many of the things that came back a person reads; the JSON document lists more."""
 
 _SHOWN = 8
+_NAMES = {"build_cache": "cache record", "unknown": "other thing"}
 _WORDS = {0: "done", 4: "incomplete", 5: "the host was busy", 130: "stopped", 143: "stopped"}
 
 
@@ -52,7 +53,7 @@ def apply_rows(report: Report, zone: tzinfo) -> list[tuple[str, str]]:
 
 
 def _told(last: Apply, zone: tzinfo) -> list[tuple[str, str]]:
-    counts = ", ".join(f"{count(number)} {words(kind)}" for kind, number in sorted(last.removed.items()))
+    counts = ", ".join(_counted(kind, number) for kind, number in sorted(last.removed.items()))
     who = f"run {last.run_id[:_SHOWN]}, asked for by {last.caller}"
     told = f"{last.mode}, {local_time(last.began_at, zone)}: {status_word(last)} ({who})"
     rows = [("last", told), ("removed", counts or "nothing")]
@@ -62,6 +63,11 @@ def _told(last: Apply, zone: tzinfo) -> list[tuple[str, str]]:
     if last.problems:
         rows.append(("PROBLEMS", f"{count(last.problems)}: hygiene acts {last.run_id[:_SHOWN]}"))
     return rows
+
+
+def _counted(kind: str, number: int) -> str:
+    name = _NAMES.get(kind, words(kind))
+    return f"{count(number)} {name}{'' if number == 1 else 's'}"
 
 
 def status_word(run: Apply) -> str:
@@ -86,7 +92,7 @@ def back_rows(report: Report) -> Iterator[BackRow]:
             UNKNOWN if one.back_since_at is None else age(one.back_since_at, now),
         )
     for again in acts.built_again:
-        told = f"{again.builder}: {count(again.count)} of {count(again.removed_count)} removed records"
+        told = f"{count(again.count)} of {count(again.removed_count)} records of {again.builder}"
         yield BackRow("build cache", told, size(again.size_bytes), "-", "-")
 
 

@@ -147,7 +147,7 @@ def _named(number: int, lines: Sequence[Line]) -> NamedThing | None:
 def _row(line: Settled, action: Action | NamedThing | None) -> list[str | Painted]:
     name = "" if action is None else plain(action.name, _NAME_LIMIT)
     went = f"{len(line.removed):,}"
-    if action is not None and action.verb is Verb.PRUNE_RECORDS:
+    if action is not None and action.verb == Verb.PRUNE_RECORDS:
         went += f" of {len(line.removed) + len(line.kept):,}"
     word = words(line.outcome.value) + (f" {line.why.value}" if line.why else "")
     good = line.outcome in {Outcome.REMOVED, Outcome.ALREADY_ABSENT}

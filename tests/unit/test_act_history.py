@@ -236,7 +236,7 @@ def test_a_line_that_is_none_of_a_journal(tmp_path):
         mode="apply",
         tool_version="0",
         full=True,
-        lines=[b'{"k":"began","at":1}'],
+        lines=odd,
     )
     acts.keep_head(state, HOST, ledger.head())
     assert history(ENGINE, NOW, tmp_path).reason.endswith("has a line that is none of a journal")

@@ -321,8 +321,8 @@ def test_the_tables_of_a_run(root, store):
     assert ask(
         store,
         "SELECT engine_id, host, began_at, digest, caller_uid, machine_id, engine_version, tool_version,"
-        " estimate_bytes, claimed_bytes, freed_bytes, free_before_bytes, free_after_bytes, ended_at - began_at"
-        " FROM act WHERE seq = 1",
+        " estimate_bytes, claimed_bytes, freed_bytes, free_before_bytes, free_after_bytes,"
+        " ended_at - began_at FROM act WHERE seq = 1",
     ) == (
         (
             *(ENGINE, HOST, LONG_AGO, "ab" * 32, 0, "0" * 32, "26.1.5", "0.1.0"),

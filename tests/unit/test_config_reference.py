@@ -186,6 +186,7 @@ TYPES = {
     "size": '"8GiB"',
     "duration": '"30m"',
     "percent": "10",
+    "count": "7",
     "list of patterns": '["a*"]',
     "list of labels": '["a=b"]',
     "list of paths": '["/root"]',
