@@ -24,7 +24,7 @@ WINDOW = timedelta(days=30)
 MOST_RUNS = 1000
 """How many runs are read at the most, so that a report stays quick whatever was applied how often."""
 
-MOST_REMOVED = 50_000
+MOST_REMOVED = 20_000
 """How many removed things are remembered at the most, the newest."""
 
 _KINDS = (b"began", b"named", b"settled", b"halted", b"verified", b"ended")
@@ -89,14 +89,15 @@ def _newest_runs(acts: Iterable[Act], since: datetime) -> Iterator[tuple[Apply, 
     succeeded = False
     for act in acts:
         lines = act.lines(_KINDS)
-        run = apply_of(lines)
+        removed = removed_by(lines)
+        run = apply_of(lines, removed)
         if run is None:
             continue
         is_new = run.began_at >= since
         if succeeded and not is_new:
             return
         succeeded = succeeded or _is_success(run)
-        yield run, removed_by(lines) if is_new else ()
+        yield run, removed if is_new else ()
 
 
 def _summed(told: History, runs: Sequence[tuple[Apply, tuple[Removed, ...]]], since: datetime) -> History:
@@ -104,10 +105,12 @@ def _summed(told: History, runs: Sequence[tuple[Apply, tuple[Removed, ...]]], si
         return told
     bounded = [run for run, _ in runs if run.mode == Mode.BOUNDED.value]
     well = next((number for number, run in enumerate(bounded) if _is_success(run)), len(bounded))
-    busy = [run for run in bounded[:well] if run.exit_status == JobRunning.exit_status]
+    busy = [run for run in bounded[:well] if _found_busy(run)]
+    # One that found the host busy did nothing: what the one before it left is still as it was.
+    last = next((run for run, _ in runs if not _found_busy(run)), runs[0][0])
     gone = [one for _, removed in runs for one in removed if one.removed_at >= since]
     return History(
-        last=runs[0][0],
+        last=last,
         last_bounded=bounded[well] if well < len(bounded) else None,
         unsettled=told.unsettled,
         running=told.running,
@@ -117,12 +120,21 @@ def _summed(told: History, runs: Sequence[tuple[Apply, tuple[Removed, ...]]], si
     )
 
 
+def _found_busy(run: Apply) -> bool:
+    return run.exit_status == JobRunning.exit_status
+
+
 def _is_success(run: Apply) -> bool:
     return run.mode == Mode.BOUNDED.value and run.exit_status == 0 and not run.problems
 
 
-def apply_of(lines: Iterable[Line]) -> Apply | None:
-    """A run in short, of the lines of its journal; `None` for one that has no first line."""
+def apply_of(lines: Iterable[Line], removed: Iterable[Removed]) -> Apply | None:
+    """A run in short; `None` for one that has no first line.
+
+    Args:
+        lines: of its journal.
+        removed: what it removed, see `removed_by`.
+    """
     lines = tuple(lines)
     began = next((line for line in lines if isinstance(line, Began)), None)
     if began is None:
@@ -137,7 +149,7 @@ def apply_of(lines: Iterable[Line]) -> Apply | None:
         began_at=began.at,
         ended_at=ended.at if ended else None,
         exit_status=ended.exit_status if ended else None,
-        removed=dict(Counter(one.kind for one in removed_by(lines))),
+        removed=dict(Counter(one.kind for one in removed)),
         outcomes=ended.outcomes if ended else {},
         halted=halted,
         estimate_bytes=ended.estimate_bytes if ended else None,

@@ -50,8 +50,9 @@ class Removed:
 class History:
     """What the ledger of acts tells of an Engine. With a `reason`, nothing of it is known.
 
-    `busy` counts the bounded runs that found the host at work since the last that succeeded, `busy_since_at`
-    is the first of them. `removed` is what went of late, newest first; a thing may stand in it twice.
+    `last` is the newest run, but for those that found the host at work and did nothing. `busy` counts the
+    bounded ones of these since the last that succeeded, `busy_since_at` is the first. `removed` is what went
+    of late, newest first; a thing may stand in it twice.
     """
 
     reason: str | None = None

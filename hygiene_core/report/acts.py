@@ -8,14 +8,20 @@ from datetime import tzinfo
 
 from hygiene_core.model.acts import Apply, CameBack
 from hygiene_core.model.report import Report
+from hygiene_core.model.text import plain
 from hygiene_core.report.figures import UNKNOWN, age, count, local_time, short, size, words
+from hygiene_core.report.layout import Column, Ink, Painted, table, wrap
 
-__all__ = ["BACK_LISTED", "BackRow", "apply_rows", "back_rows", "left_out", "status_word"]
+__all__ = ["BACK_LISTED", "BackRow", "acts_blocks", "apply_rows", "back_rows", "left_out", "status_word"]
 
 BACK_LISTED = 5
 """How many of the things that came back a person reads; the JSON document lists more."""
 
 _SHOWN = 8
+_INDENT = "  "
+_LABEL = 21
+_NAME_LIMIT = 300
+_TEXT_LIMIT = 1000
 _NAMES = {"build_cache": "cache record", "unknown": "other thing"}
 _WORDS = {0: "done", 4: "incomplete", 5: "the host was busy", 130: "stopped", 143: "stopped"}
 
@@ -104,3 +110,22 @@ def left_out(report: Report) -> int:
 
 def _name(one: CameBack) -> str:
     return short(one.id) if one.name == one.id and one.kind in {"image", "container"} else one.name
+
+
+def acts_blocks(report: Report, width: int, zone: tzinfo, ink: Ink) -> list[list[str]]:
+    """The two blocks of the report for a terminal; an empty one where there is nothing to say."""
+    told: list[str] = []
+    for label, text in apply_rows(report, zone):
+        told += wrap(plain(text, _TEXT_LIMIT), width, first=f"{_INDENT}{label:<{_LABEL}}")
+    rows: list[list[str | Painted]] = [
+        [row.kind, plain(row.name, _NAME_LIMIT), row.held, row.removed, row.back] for row in back_rows(report)
+    ]
+    columns = [Column("KIND"), Column("AGAIN", flexible=True)]
+    columns += [Column(title, right=True) for title in ("HOLDS", "REMOVED", "BACK")]
+    back = table(columns, rows, width, ink) if rows else []
+    if more := left_out(report):
+        back.append(f"{_INDENT}and {more:,} more")
+    return [
+        [ink("Last apply", "head"), *told] if told else [],
+        [ink("Came back after it was removed", "head"), *back] if back else [],
+    ]

@@ -12,7 +12,7 @@ from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem
 from hygiene_core.model.report import ClassSummary, Finding, Report, Severity, Status, WarmBuilder, WarmImage
 from hygiene_core.model.text import plain
-from hygiene_core.report.acts import apply_rows, back_rows, left_out
+from hygiene_core.report.acts import acts_blocks
 from hygiene_core.report.builders import budget_told, builder_rows
 from hygiene_core.report.figures import (
     CLASS_ORDER,
@@ -92,8 +92,7 @@ def render(
         _top(page),
         _findings(page, listed_findings(report)),
         _unseen(page),
-        _applied(page),
-        _back(page),
+        *acts_blocks(report, page.width, zone, page.ink),
         _disk(page),
         _classes(page),
         _space(page),
@@ -174,27 +173,6 @@ def _unseen(page: _Page) -> list[str]:
         told = f"{', '.join(words(name) for name in names)}: {availability}: {plain(reason, _TEXT_LIMIT)}"
         lines += wrap(told, page.width, first=_INDENT, rest=_INDENT * 2)
     return [page.head("Not seen, or not in full [SECTION_INCOMPLETE]"), *lines] if lines else []
-
-
-def _applied(page: _Page) -> list[str]:
-    lines = []
-    for label, told in apply_rows(page.report, page.zone):
-        lines += wrap(plain(told, _TEXT_LIMIT), page.width, first=f"{_INDENT}{label:<21}")
-    return [page.head("Last apply"), *lines] if lines else []
-
-
-def _back(page: _Page) -> list[str]:
-    rows: list[list[str | Painted]] = [
-        [row.kind, plain(row.name, _NAME_LIMIT), row.held, row.removed, row.back]
-        for row in back_rows(page.report)
-    ]
-    if not rows:
-        return []
-    columns = [Column("KIND"), Column("AGAIN", flexible=True)]
-    columns += [Column(title, right=True) for title in ("HOLDS", "REMOVED", "BACK")]
-    more = left_out(page.report)
-    lines = [page.head("Came back after it was removed"), *table(columns, rows, page.width, page.ink)]
-    return [*lines, f"{_INDENT}and {more:,} more"] if more else lines
 
 
 def _inodes(page: _Page, one: Filesystem) -> str:

@@ -87,7 +87,7 @@ def test_a_torn_journal_is_a_prefix(lines, cut):
 @given(runs())
 def test_what_went_is_counted_once_by_kind(lines):
     gone = removed_by(lines)
-    told = apply_of(lines)
+    told = apply_of(lines, gone)
     removed = [one for one in lines if isinstance(one, Settled) and one.outcome is Outcome.REMOVED]
     assert len(gone) == sum(len(one.removed) for one in removed)
     assert sum(told.removed.values()) == len(gone)

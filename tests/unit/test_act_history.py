@@ -123,8 +123,16 @@ def test_runs_that_found_the_host_busy_since_the_last_success(tmp_path):
     seal(tmp_path, run("run-4", LONG_AGO + 3 * DAY, thing(), mode="retirement"))
     seal(tmp_path, busy("run-5", LONG_AGO + 4 * DAY))
     told = history(ENGINE, NOW, tmp_path)
-    assert (told.busy, told.busy_since_at, told.last.halted) == (2, LONG_AGO + 2 * DAY, "JOB_RUNNING")
+    assert (told.busy, told.busy_since_at, told.last.run_id) == (2, LONG_AGO + 2 * DAY, "run-4")
     assert told.last_bounded.run_id == "run-2"
+
+
+def test_a_failed_run_is_the_last_until_another_acts(tmp_path):
+    seal(tmp_path, busy("run-1", LONG_AGO))
+    assert history(ENGINE, NOW, tmp_path).last.halted == "JOB_RUNNING"
+    seal(tmp_path, run("run-2", LONG_AGO + DAY, status=4, problems=("gone",)))
+    seal(tmp_path, busy("run-3", LONG_AGO + 2 * DAY))
+    assert history(ENGINE, NOW, tmp_path).last.run_id == "run-2"
 
 
 def test_a_run_with_a_problem_is_no_success(tmp_path):
@@ -194,7 +202,7 @@ def test_a_run_that_did_nothing_before_its_end(tmp_path):
     seal(tmp_path, run("run-1", LONG_AGO, middle=())[:1])
     told = history(ENGINE, NOW, tmp_path).last
     assert (told.ended_at, told.exit_status, told.removed, told.outcomes) == (None, None, {}, {})
-    assert act_history.apply_of(()) is None
+    assert act_history.apply_of((), ()) is None
     assert act_history.removed_by(()) == ()
 
 
