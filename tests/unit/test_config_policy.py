@@ -34,6 +34,7 @@ def test_a_whole_file(tmp_path: Path):
             min_free_inodes_percent=12.5,
             max_reclaimable_bytes=100 * 10**9,
             max_state_bytes=GIB,
+            max_days_without_apply=7,
         ),
         ages=Ages(
             grace=timedelta(days=2),
