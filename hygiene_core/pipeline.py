@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import TypeAlias
 
 from hygiene_core import __version__
@@ -26,11 +27,14 @@ from hygiene_core.decide.rejudge import observation_of, recontext
 from hygiene_core.decide.relations import job_networks
 from hygiene_core.decide.remember import gather, resources_of
 from hygiene_core.decide.removals import removals_of
+from hygiene_core.decide.returning import acts_of
 from hygiene_core.decide.sentence import sentence
 from hygiene_core.decide.summary import summarise
 from hygiene_core.decide.toolchain import tools_of
 from hygiene_core.errors import NotSeen, UnknownResource, Unreachable
+from hygiene_core.evidence.act_history import history
 from hygiene_core.evidence.store import EvidenceStore, Recorded
+from hygiene_core.model.acts import Acts, History
 from hygiene_core.model.coverage import Followed
 from hygiene_core.model.event import Emit, StageFinished, StageStarted, silent
 from hygiene_core.model.host import Host
@@ -43,6 +47,7 @@ from hygiene_core.model.report import Finding, HostReference, PolicyReference, R
 from hygiene_core.model.request import ObserveRequest
 from hygiene_core.model.resource import Image, Kind, Resource
 from hygiene_core.transport.base import Transport
+from hygiene_core.transport.executor import goes_on
 
 __all__ = ["REPORT_STAGES", "Run", "Tools", "chains", "look", "make_report", "plan", "plan_again", "rejudge"]
 
@@ -60,11 +65,16 @@ _WITH_RESOURCES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tools:
-    """What the stages work with. `store` is `None` for a look that keeps no evidence."""
+    """What the stages work with.
+
+    `store` is `None` for a look that keeps no evidence. `acts` is where the host keeps what was removed from
+    it, `None` where that is not asked: a recording has none.
+    """
 
     host: Host
     transport: Transport
     store: EvidenceStore | None
+    acts: Path | None = None
     emit: Emit = silent
     clock: Clock = utc_now
 
@@ -78,6 +88,7 @@ class Run:
     memory: Memory = field(default_factory=Memory)
     watched: Followed = field(default_factory=Followed)
     observation: Observation | None = None
+    history: History | None = None
     context: Context | None = None
     report: Report | None = None
     recorded: Recorded | None = None
@@ -187,13 +198,24 @@ def _observe(run: Run, tools: Tools) -> Run:
             if key[0] == Kind.IMAGE.value and known.layers is not None
         },
     )
-    return replace(run, observation=tools.transport.observe(request, emit=tools.emit))
+    observation = tools.transport.observe(request, emit=tools.emit)
+    return replace(run, observation=observation, history=_history(observation, run.memory, tools))
+
+
+def _history(observation: Observation, memory: Memory, tools: Tools) -> History | None:
+    """What was removed from the host; an Engine that does not answer is the one that did before."""
+    if tools.acts is None:
+        return None
+    engine = observation.engine
+    engine_id = memory.engine_id if engine is None else engine.id
+    return history(engine_id, observation.ended_at, tools.acts, goes_on=goes_on)
 
 
 def _classify(run: Run, tools: Tools) -> Run:
     observation, policy = _observed(run), tools.host.policy
     context = gather(observation, run.memory, policy, observation.ended_at, run.watched)
-    judgement = _judged(observation, context, tools.store.size_bytes() if tools.store else None)
+    acts = None if run.history is None else acts_of(run.history, observation, context)
+    judgement = _judged(observation, context, tools.store.size_bytes() if tools.store else None, acts)
     report = Report(
         run_id=run.run_id,
         tool_version=__version__,
@@ -224,6 +246,7 @@ def _classify(run: Run, tools: Tools) -> Run:
         data_root_use=observation.data_root_use,
         daemon_config=observation.daemon_config,
         tools=tuple(tool for _, tool in tools_of(observation)),
+        acts=acts,
         resources=judgement.resources,
     )
     return replace(run, memory=context.memory, context=context, report=report)
@@ -239,7 +262,7 @@ def rejudge(stored: Report, memory: Memory, policy: Policy) -> Report:
     """
     observation = observation_of(stored)
     context = recontext(stored, observation, memory, policy)
-    judgement = _judged(observation, context, None)
+    judgement = _judged(observation, context, None, stored.acts)
     return replace(
         stored,
         status=judgement.status,
@@ -282,10 +305,12 @@ class _Judgement:
     status: Status
 
 
-def _judged(observation: Observation, context: Context, state_bytes: int | None) -> _Judgement:
+def _judged(
+    observation: Observation, context: Context, state_bytes: int | None, acts: Acts | None
+) -> _Judgement:
     resources = classify(observation, context)
     summary = summarise(observation, resources, context)
-    findings = find(observation, summary, context, state_bytes)
+    findings = find(observation, summary, context, state_bytes, acts)
     return _Judgement(resources, summary, findings, status_of(observation, findings))
 
 

@@ -1,8 +1,8 @@
 """The command line: a verb runs stages of the pipeline or reads what they stored. No logic lives here.
 
 `look` has the verbs that look at a host, `watch` that which follows it, `act` that which plans, `approval`
-those that approve a plan, `remove` those that have things removed, `ask` those that ask the evidence, `keep`
-those that keep it sound, `settings` those about hygiene.toml.
+those that approve a plan, `remove` those that have things removed, `ask` those that ask the evidence, `acts`
+that which tells a removal again, `keep` those that keep evidence sound, `settings` those about hygiene.toml.
 What a verb needs is imported inside it: `hygiene --help` loads no pydantic, DuckDB, rich or probe.
 """
 
@@ -15,7 +15,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from hygiene_core import __version__, terminal
-from hygiene_core.cli import act, approval, ask, keep, look, remove, settings, watch
+from hygiene_core.cli import act, acts, approval, ask, keep, look, remove, settings, watch
 from hygiene_core.cli.words import EXIT_CODES
 from hygiene_core.errors import EXIT_OK, HygieneError, Stopped, Terminated
 
@@ -41,6 +41,7 @@ for acting in (
     remove.follow,
     remove.stop,
     remove.settle,
+    acts.acts,
 ):
     app.command(epilog=EXIT_CODES)(acting)
 for verbs in (ask.history, keep.evidence, settings.config):

@@ -21,6 +21,9 @@ __all__ = ["history", "query"]
 _ONLY_FOR_PROGRAMS = ("runs", "free_bytes", "forecast_error_bytes", "seen_at")
 """Columns of the growth that would squeeze the names out of a terminal; JSON and CSV have them."""
 
+_MORE_OF_APPLIES = ("host", "claimed_bytes", "estimate_bytes")
+"""Likewise of the applies."""
+
 history = group("history", "Ask what earlier runs saw.")
 
 
@@ -45,6 +48,19 @@ def history_runs(
 ) -> None:
     """List the stored runs, newest first."""
     _history(config_file, host, shape, lambda reader, name: reader.runs(name, limit))
+
+
+@history.command("applies")
+def history_applies(
+    *,
+    limit: Annotated[int, typer.Option(help="How many, newest first.", min=1, max=100_000)] = 20,
+    config_file: ConfigOption = None,
+    host: HostOption = None,
+    shape: ShapeOption = Shape.TEXT,
+) -> None:
+    """List the runs that were to remove things, newest first."""
+    left_out = _MORE_OF_APPLIES if shape is Shape.TEXT else ()
+    _history(config_file, host, shape, lambda reader, name: reader.applies(name, limit).without(*left_out))
 
 
 @history.command("trend")

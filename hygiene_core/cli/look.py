@@ -220,12 +220,19 @@ def observed(
 ) -> Run:
     """A whole look at a host, recorded where there is a store."""
     from hygiene_core import pipeline
+    from hygiene_core.evidence import acts
 
     # A run makes many objects, keeps nearly all of them, and ends: collecting cycles would only cost time.
     gc.disable()
     with terminal.progress(wanted=not quiet) as emit:
         run = pipeline.make_report(
-            pipeline.Tools(host=host, transport=transport or _local_transport(), store=store, emit=emit)
+            pipeline.Tools(
+                host=host,
+                transport=transport or _local_transport(),
+                store=store,
+                acts=acts.STATE if transport is None else None,
+                emit=emit,
+            )
         )
     for note in run.recorded.notes if run.recorded and not quiet else ():
         terminal.message(note)

@@ -39,10 +39,11 @@ def host_of(configuration: Configuration, name: str | None) -> Host:
 
 
 def store_of(configuration: Configuration) -> EvidenceStore:
-    """The evidence of a configuration."""
+    """The evidence of a configuration, and of what was done on this machine."""
+    from hygiene_core.evidence import acts
     from hygiene_core.evidence.store import EvidenceStore
 
-    return EvidenceStore(Path(configuration.state_directory))
+    return EvidenceStore(Path(configuration.state_directory), acts=acts.STATE)
 
 
 def ask_published(

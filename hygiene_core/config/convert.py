@@ -156,6 +156,7 @@ def host(name: str, table: HostTable, source: str) -> Host:
             min_free_inodes_percent=limits.min_free_inodes_percent,
             max_reclaimable_bytes=limits.max_reclaimable,
             max_state_bytes=limits.max_state,
+            max_days_without_apply=limits.max_days_without_apply,
         ),
         ages=Ages(**dict(ages)),
         bounds=Bounds(**dict(table.bounds)),

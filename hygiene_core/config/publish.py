@@ -40,6 +40,7 @@ labels = []      # "key" or "key=value"
 # min_free_inodes_percent = 10
 # max_reclaimable = "100GiB"
 # max_state = "2GiB"
+# max_days_without_apply = 7
 
 # How long something was idle, as we saw it, before a rule lets it go. Without an age nothing goes.
 [hosts.{table}.ages]

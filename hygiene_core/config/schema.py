@@ -124,6 +124,10 @@ class LimitsTable(Table):
     )
     max_reclaimable: Size | None = Field(None, description="The most that Docker may hold reclaimable.")
     max_state: Size | None = Field(None, description="The most that the kit's own evidence may take.")
+    max_days_without_apply: Count | None = Field(
+        None,
+        description="Days for which bounded applies may find the host busy, without one that ends well.",
+    )
 
 
 class AgesTable(Table):

@@ -100,6 +100,8 @@ def _limits(limits: Limits) -> str:
         wanted.append(f"more than {_size(limits.max_reclaimable_bytes)} reclaimable")
     if limits.max_state_bytes is not None:
         wanted.append(f"more than {_size(limits.max_state_bytes)} of evidence")
+    if limits.max_days_without_apply is not None:
+        wanted.append(f"{_count(limits.max_days_without_apply, 'day')} without an apply on a busy host")
     return f"ask for attention at {_joined(wanted, 'or')}" if wanted else "no limits are set"
 
 

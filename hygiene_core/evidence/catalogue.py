@@ -20,6 +20,7 @@ from pathlib import Path
 from hygiene_core import __version__
 from hygiene_core.errors import EvidenceBroken, EvidenceUnreadable, UsageProblem
 from hygiene_core.evidence import duck, files
+from hygiene_core.evidence.act_files import act_files
 from hygiene_core.evidence.ingest import Stored, Taken, after, heads, script, take_all
 from hygiene_core.evidence.ledger import Head, Ledger
 from hygiene_core.evidence.witness import (
@@ -41,7 +42,7 @@ __all__ = [
     "export",
 ]
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _SPARE_BYTES = 8 * 2**20
 _PUBLISHED_MODE = 0o440
@@ -49,7 +50,7 @@ _PUBLISHED_MODE = 0o440
 _EXPORTS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "jsonl": "FORMAT json"}
 _EXPORTED = (
     "run", "section", "filesystem", "class_total", "finding", "resource", "resource_change", "unseen",
-    "latest", "resource_seen",
+    "latest", "resource_seen", "act", "act_item", "act_removed", "act_builder",
 )  # fmt: skip
 
 
@@ -63,22 +64,25 @@ class Publication:
     notes: tuple[str, ...] = ()
 
 
-def bring_up_to_date(directory: Path, hosts: Iterable[str], *, anew: bool = False) -> Publication:
+def bring_up_to_date(
+    directory: Path, hosts: Iterable[str], *, acts: Path | None = None, anew: bool = False
+) -> Publication:
     """Take new segments into the catalogue and publish it.
 
     Args:
         directory: the state directory.
         hosts: every host that has a ledger there.
+        acts: where this machine keeps what was removed from it; `None` leaves that out.
         anew: make the catalogue again from the ledgers, whatever it holds, and accept what they have lost.
     """
     names = tuple(hosts)
     try:
         import duckdb  # noqa: PLC0415 - a tenth of a second that a report does not wait for
     except ImportError as error:
-        return _failed(_listed(directory, names), None, f"DuckDB cannot be loaded ({error})")
+        return _failed(_listed(directory, names, acts), None, f"DuckDB cannot be loaded ({error})")
     try:
         with files.locked(directory / ".ingest.lock", LOCK_WAIT_SECONDS):
-            stored = _listed(directory, names)
+            stored = _listed(directory, names, acts)
             if too_full := _too_full(directory):
                 return _failed(stored, _heads_of(directory / PUBLISHED), too_full)
             taken = _ingest(directory, stored, anew=anew)
@@ -93,7 +97,7 @@ def bring_up_to_date(directory: Path, hosts: Iterable[str], *, anew: bool = Fals
         why = duck.text_of(error)
     except OSError as error:
         why = f"{os.strerror(error.errno or 0)} ({error.filename})"
-    return _failed(_listed(directory, names), _heads_of(directory / PUBLISHED), why)
+    return _failed(_listed(directory, names, acts), _heads_of(directory / PUBLISHED), why)
 
 
 def _too_full(directory: Path) -> str | None:
@@ -107,8 +111,8 @@ def _too_full(directory: Path) -> str | None:
     return f"{free_bytes:,} bytes are free, it takes {needed_bytes:,}, and the ledger comes first"
 
 
-def _listed(directory: Path, hosts: Iterable[str]) -> Stored:
-    return {host: Ledger(directory, host).files() for host in hosts}
+def _listed(directory: Path, hosts: Iterable[str], acts: Path | None) -> Stored:
+    return {host: Ledger(directory, host).files() for host in hosts} | act_files(acts)
 
 
 def _failed(stored: Stored, published: dict[str, Head] | None, why: str) -> Publication:
@@ -211,7 +215,9 @@ def _publish(directory: Path, stored: Stored, held: dict[str, Head], *, anew: bo
 # ---- the archive
 
 
-def export(directory: Path, hosts: Iterable[str], target: Path, kind: str) -> tuple[Path, ...]:
+def export(
+    directory: Path, hosts: Iterable[str], target: Path, kind: str, *, acts: Path | None = None
+) -> tuple[Path, ...]:
     """Write every table, and the views that people ask, as files of a new directory.
 
     Args:
@@ -219,6 +225,7 @@ def export(directory: Path, hosts: Iterable[str], target: Path, kind: str) -> tu
         hosts: whose ledgers to take in first.
         target: a directory that is empty or does not exist.
         kind: `parquet` or `jsonl`.
+        acts: where this machine keeps what was removed from it.
 
     Raises:
         UsageProblem: the directory holds something, or the kind is another.
@@ -229,7 +236,7 @@ def export(directory: Path, hosts: Iterable[str], target: Path, kind: str) -> tu
         raise UsageProblem(f"evidence cannot be exported as {kind!r}; use {' or '.join(_EXPORTS)}.")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageProblem(f"{target} is not an empty directory; nothing was written.")
-    state = bring_up_to_date(directory, hosts)
+    state = bring_up_to_date(directory, hosts, acts=acts)
     if state.pending:
         raise EvidenceUnreadable(f"{state.pending} runs could not be taken in. {' '.join(state.warnings)}")
     import duckdb  # noqa: PLC0415 - as above

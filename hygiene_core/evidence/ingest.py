@@ -20,7 +20,7 @@ from hygiene_core.evidence.duck import Connection
 from hygiene_core.evidence.ledger import Head, LedgerFile
 from hygiene_core.evidence.verify import sound
 
-__all__ = ["Stored", "Taken", "after", "heads", "script", "take_all"]
+__all__ = ["Stored", "Taken", "acts_key", "after", "heads", "is_acts", "script", "take_all"]
 
 _BATCH_FILES = 400
 _BATCH_BYTES = 8 * 2**20  # compressed; about a tenth of what the lines take in memory
@@ -40,8 +40,32 @@ _TYPES = {
 }
 _COLUMNS = {name: kind for kind, names in _TYPES.items() for name in names.split()}
 
+_ACT_TYPES = {
+    "VARCHAR": "k run_id digest mode machine_id engine_version tool_version when outcome why detail prev"
+    " chain body_sha256 estimate_bytes claimed_bytes freed_bytes private_before_bytes private_after_bytes",
+    "VARCHAR[]": "removed approvals",
+    "BIGINT": "seq lines number call exit_status",
+    "BOOLEAN": "by_looking full",
+    "TIMESTAMPTZ": "at",
+    "JSON": "host caller things kept snapshot problems",
+}
+_ACT_COLUMNS = {name: kind for kind, names in _ACT_TYPES.items() for name in names.split()}
+
 Stored: TypeAlias = dict[str, list[LedgerFile]]
-"""The files of each host's ledger, in order. Years of them are listed once a run."""
+"""The files of each host's ledger, in order. Years of them are listed once a run.
+
+A ledger of acts stands under `acts_key`; where it is missing it was not asked for, or may not be read.
+"""
+
+
+def acts_key(engine_id: str, name: str) -> str:
+    """What a ledger of acts goes by among the hosts, which have no slash in their names."""
+    return f"{engine_id}/{name}"
+
+
+def is_acts(host: str) -> bool:
+    """Whether it is the key of a ledger of acts."""
+    return "/" in host
 
 
 @dataclass(slots=True)
@@ -56,7 +80,7 @@ class Taken:
 def take_all(connection: Connection, stored: Stored, held: dict[str, Head]) -> Taken:
     """Take every segment after the heads that are held, in batches that commit whole."""
     taken = Taken(dict(held))
-    for host in sorted({*stored, *held}):
+    for host in sorted({*stored, *(one for one in held if not is_acts(one))}):
         listed = stored.get(host, [])
         head, last = held.get(host), listed[-1].seq if listed else 0
         if head and head.seq > last:
@@ -117,7 +141,7 @@ def _take(connection: Connection, host: str, batch: list[LedgerFile], head: Head
             verified = second.submit(_verified, host, batch, head)
             try:
                 _stage(connection, host, batch)
-                connection.execute(script("ingest.sql"))
+                connection.execute(script("ingest_acts.sql" if is_acts(host) else "ingest.sql"))
             finally:
                 # What is wrong with a segment says more than what DuckDB made of it.
                 newest = verified.result()
@@ -134,13 +158,14 @@ def _verified(host: str, batch: list[LedgerFile], head: Head | None) -> Head:
     for number, file in enumerate(batch, start=head.seq + 1 if head else 1):
         if file.seq != number:
             raise EvidenceBroken(f"{file.path.name} does not follow run {number - 1} of {host}")
-        head = Head(file.seq, file.run_id, sound(file, host, head))
+        head = Head(file.seq, file.run_id, sound(file, host.rpartition("/")[2], head))
     if head is None:
         raise ValueError("an empty batch has no head")
     return head
 
 
 def _stage(connection: Connection, host: str, batch: list[LedgerFile]) -> None:
+    columns = _ACT_COLUMNS if is_acts(host) else _COLUMNS
     numbers = json.dumps([{"file": str(file.path), "number": file.seq} for file in batch])
     connection.execute(
         f"""
@@ -149,10 +174,10 @@ def _stage(connection: Connection, host: str, batch: list[LedgerFile]) -> None:
           SELECT told.file, told.number
           FROM (SELECT unnest(from_json(?, '[{{"file": "VARCHAR", "number": "BIGINT"}}]')) AS told)
         )
-        SELECT ? AS host, number AS seq, l.* EXCLUDE (host, seq, filename, "full"), l."full" AS is_full,
-          l.host AS about
+        SELECT ? AS host, numbered.number AS seq, l.* EXCLUDE (host, seq, filename, "full"),
+          l."full" AS is_full, l.host AS about
         FROM read_json(?, format = 'newline_delimited', compression = 'gzip', filename = true,
-          columns = {json.dumps(_COLUMNS).replace('"', "'")}) l
+          columns = {json.dumps(columns).replace('"', "'")}) l
         JOIN numbered ON numbered.file = l.filename
         """,  # noqa: S608 - the columns are a constant of this module
         [numbers, host, [str(file.path) for file in batch]],
@@ -170,10 +195,14 @@ def after(head: Head | None, listed: list[LedgerFile]) -> list[LedgerFile]:
 
 
 def heads(connection: Connection) -> dict[str, Head]:
-    """The newest run of each host in a database."""
-    rows = connection.execute(
-        "SELECT host, max(seq), arg_max(run_id, seq), arg_max(chain, seq) FROM run GROUP BY host"
-    ).fetchall()
+    """The newest run of each host in a database, and of each ledger of acts."""
+    newest = "max(seq), arg_max(run_id, seq), arg_max(chain, seq)"
+    rows = connection.execute(f"SELECT host, {newest} FROM run GROUP BY host").fetchall()  # noqa: S608 - ours
+    told = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'act'").fetchone()
+    if told and told[0]:  # a witness of an earlier version has no such table
+        rows += connection.execute(
+            f"SELECT engine_id || '/' || host AS ledger, {newest} FROM act GROUP BY ledger"  # noqa: S608 - ours
+        ).fetchall()
     return {host: Head(seq, run_id, chain) for host, seq, run_id, chain in rows}
 
 

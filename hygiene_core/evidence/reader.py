@@ -123,6 +123,19 @@ class Reader:
             [host, host, limit],
         )
 
+    def applies(self, host: str | None = None, limit: int = 20) -> Table:
+        """The newest runs that removed things: of a host, by its name or by an Engine it had, or of all."""
+        return self.query(
+            """
+            SELECT host, seq, run_id, mode, began_at, exit_status, halted, removed, freed_bytes,
+              claimed_bytes, estimate_bytes, problems, caller
+            FROM applies
+            WHERE ? IS NULL OR host = ? OR engine_id IN (SELECT engine_id FROM run WHERE run.host = ?)
+            ORDER BY began_at DESC, host, seq DESC LIMIT ?
+            """,
+            [host, host, host, limit],
+        )
+
     def trend(self, host: str) -> Table:
         """Free disk and reclaimable bytes by class: every run of a fortnight, else the last of each day."""
         return self.query(

@@ -181,11 +181,118 @@ COMMENT ON COLUMN latest.idle_since_at IS 'Since when nothing has used, tagged o
 COMMENT ON COLUMN latest.last_used_at IS 'When a build last used a cache record.';
 COMMENT ON COLUMN latest.state IS 'State of a container.';
 
+CREATE TABLE act (
+  engine_id VARCHAR NOT NULL, host VARCHAR NOT NULL, seq BIGINT NOT NULL, run_id VARCHAR NOT NULL,
+  began_at TIMESTAMPTZ, ended_at TIMESTAMPTZ, mode VARCHAR, digest VARCHAR, caller VARCHAR,
+  caller_uid BIGINT, said_from VARCHAR, approvals VARCHAR[], machine_id VARCHAR, engine_version VARCHAR,
+  tool_version VARCHAR, exit_status BIGINT, halted VARCHAR, removed BIGINT, estimate_bytes BIGINT,
+  claimed_bytes BIGINT, freed_bytes BIGINT, free_before_bytes BIGINT, free_after_bytes BIGINT,
+  problems BIGINT, prev_chain VARCHAR NOT NULL, chain VARCHAR NOT NULL, body_sha256 VARCHAR NOT NULL,
+  line_count BIGINT NOT NULL
+);
+COMMENT ON TABLE act IS 'One row a run that was to remove things: a segment of the ledger of acts.';
+COMMENT ON COLUMN act.engine_id IS 'Id of the Docker Engine that it was done to.';
+COMMENT ON COLUMN act.host IS 'Name that the host''s own rules give it.';
+COMMENT ON COLUMN act.seq IS 'Number of the run in that ledger of acts, from 1, without gaps.';
+COMMENT ON COLUMN act.run_id IS 'Id of the run: `hygiene acts` prints it again.';
+COMMENT ON COLUMN act.began_at IS 'When it had the lock.';
+COMMENT ON COLUMN act.ended_at IS 'When its last line was written; NULL where that is missing.';
+COMMENT ON COLUMN act.mode IS 'bounded or retirement.';
+COMMENT ON COLUMN act.digest IS 'Digest of the plan.';
+COMMENT ON COLUMN act.caller IS 'Account of who asked, by the word of the operating system.';
+COMMENT ON COLUMN act.caller_uid IS 'The real user id of it.';
+COMMENT ON COLUMN act.said_from IS 'Where the front end says that the person sits; nothing proves it.';
+COMMENT ON COLUMN act.approvals IS 'The approvals that it stood on; none for a bounded run within its policy.';
+COMMENT ON COLUMN act.machine_id IS '/etc/machine-id of the host.';
+COMMENT ON COLUMN act.engine_version IS 'Version of the Docker Engine.';
+COMMENT ON COLUMN act.tool_version IS 'Version of the kit that ran.';
+COMMENT ON COLUMN act.exit_status IS '0 done, 4 incomplete, 5 the host was busy, 143 stopped.';
+COMMENT ON COLUMN act.halted IS 'Code of what ended it before its last step.';
+COMMENT ON COLUMN act.removed IS 'How many identities went.';
+COMMENT ON COLUMN act.estimate_bytes IS 'What the plan expected to free.';
+COMMENT ON COLUMN act.claimed_bytes IS 'What the Engine and the builders say that they freed.';
+COMMENT ON COLUMN act.freed_bytes IS 'Net change of the data root''s filesystem while the calls ran, whoever caused it.';
+COMMENT ON COLUMN act.free_before_bytes IS 'Free bytes of that filesystem before the first removal.';
+COMMENT ON COLUMN act.free_after_bytes IS 'Free bytes of it after the last.';
+COMMENT ON COLUMN act.problems IS 'What the look afterwards found wrong; any makes it a failed run.';
+COMMENT ON COLUMN act.prev_chain IS 'Chain value of the run before; 64 zeros for the first.';
+COMMENT ON COLUMN act.chain IS 'Chain value of this run: compare it with an anchored head.';
+COMMENT ON COLUMN act.body_sha256 IS 'sha256 of the uncompressed body of the segment.';
+COMMENT ON COLUMN act.line_count IS 'Lines of the body of the segment.';
+
+CREATE TABLE act_item (
+  engine_id VARCHAR NOT NULL, host VARCHAR NOT NULL, seq BIGINT NOT NULL, number BIGINT NOT NULL,
+  call BIGINT NOT NULL, verb VARCHAR, kind VARCHAR, id VARCHAR, name VARCHAR, refs VARCHAR[],
+  outcome VARCHAR, why VARCHAR, detail VARCHAR, removed BIGINT, kept BIGINT, estimate_bytes BIGINT,
+  claimed_bytes BIGINT, freed_bytes BIGINT, private_before_bytes BIGINT, private_after_bytes BIGINT,
+  by_looking BOOLEAN, settled_at TIMESTAMPTZ
+);
+COMMENT ON TABLE act_item IS 'What came of each step of a run, call by call: a prune of many records takes several.';
+COMMENT ON COLUMN act_item.engine_id IS 'Id of the Docker Engine that it was done to.';
+COMMENT ON COLUMN act_item.host IS 'Name that the host''s own rules give it.';
+COMMENT ON COLUMN act_item.seq IS 'Number of the run in the ledger of acts of that Engine and host.';
+COMMENT ON COLUMN act_item.number IS 'Number of the step in the plan.';
+COMMENT ON COLUMN act_item.call IS 'Number of the call within the step.';
+COMMENT ON COLUMN act_item.verb IS 'What the step does, such as remove_image or prune_records.';
+COMMENT ON COLUMN act_item.kind IS 'Kind of what it is about: builder for a prune of records.';
+COMMENT ON COLUMN act_item.id IS 'Exact identity that was planned.';
+COMMENT ON COLUMN act_item.name IS 'Name that it had.';
+COMMENT ON COLUMN act_item.refs IS 'Tags and digests that an image had.';
+COMMENT ON COLUMN act_item.outcome IS 'removed, already_absent, kept, skipped, refused, failed or unknown.';
+COMMENT ON COLUMN act_item.why IS 'Code of why it did not go, or not all of it.';
+COMMENT ON COLUMN act_item.detail IS 'The same in words.';
+COMMENT ON COLUMN act_item.removed IS 'How many identities went.';
+COMMENT ON COLUMN act_item.kept IS 'How many records were to go and stayed.';
+COMMENT ON COLUMN act_item.estimate_bytes IS 'What the whole step was expected to free.';
+COMMENT ON COLUMN act_item.claimed_bytes IS 'What the call says that it freed.';
+COMMENT ON COLUMN act_item.freed_bytes IS 'Net change of the filesystem while the call ran.';
+COMMENT ON COLUMN act_item.private_before_bytes IS 'Unshared cache of the builder before a prune.';
+COMMENT ON COLUMN act_item.private_after_bytes IS 'The same after it.';
+COMMENT ON COLUMN act_item.by_looking IS 'Whether it was found out afterwards, by looking.';
+COMMENT ON COLUMN act_item.settled_at IS 'When it was known.';
+
+CREATE TABLE act_removed (
+  engine_id VARCHAR NOT NULL, host VARCHAR NOT NULL, seq BIGINT NOT NULL, number BIGINT NOT NULL,
+  kind VARCHAR, id VARCHAR NOT NULL, name VARCHAR, size_bytes BIGINT, removed_at TIMESTAMPTZ
+);
+COMMENT ON TABLE act_removed IS 'Every identity that a run removed.';
+COMMENT ON COLUMN act_removed.engine_id IS 'Id of the Docker Engine that it was done to.';
+COMMENT ON COLUMN act_removed.host IS 'Name that the host''s own rules give it.';
+COMMENT ON COLUMN act_removed.seq IS 'Number of the run in the ledger of acts of that Engine and host.';
+COMMENT ON COLUMN act_removed.number IS 'Number of the step.';
+COMMENT ON COLUMN act_removed.kind IS 'Kind of what went.';
+COMMENT ON COLUMN act_removed.id IS 'What went.';
+COMMENT ON COLUMN act_removed.name IS 'Name that it had; of a cache record, what it was a step of.';
+COMMENT ON COLUMN act_removed.size_bytes IS 'Its size, or what removing it alone was to free, when it was planned.';
+COMMENT ON COLUMN act_removed.removed_at IS 'When that was known.';
+
+CREATE TABLE act_builder (
+  engine_id VARCHAR NOT NULL, host VARCHAR NOT NULL, seq BIGINT NOT NULL, builder VARCHAR NOT NULL,
+  private_before_bytes BIGINT, private_after_bytes BIGINT, max_bytes BIGINT, reserved_bytes BIGINT,
+  state_before VARCHAR, state_after VARCHAR
+);
+COMMENT ON TABLE act_builder IS 'Each builder before and after a run.';
+COMMENT ON COLUMN act_builder.engine_id IS 'Id of the Docker Engine that it was done to.';
+COMMENT ON COLUMN act_builder.host IS 'Name that the host''s own rules give it.';
+COMMENT ON COLUMN act_builder.seq IS 'Number of the run in the ledger of acts of that Engine and host.';
+COMMENT ON COLUMN act_builder.builder IS 'Node of the builder, or embedded.';
+COMMENT ON COLUMN act_builder.private_before_bytes IS 'Its unshared cache before the first removal.';
+COMMENT ON COLUMN act_builder.private_after_bytes IS 'The same after the last.';
+COMMENT ON COLUMN act_builder.max_bytes IS 'Its budget.';
+COMMENT ON COLUMN act_builder.reserved_bytes IS 'What is never pruned of it.';
+COMMENT ON COLUMN act_builder.state_before IS 'State of its container before.';
+COMMENT ON COLUMN act_builder.state_after IS 'State of its container after.';
 CREATE VIEW runs AS
 SELECT host, seq, run_id, mode, started_at, ended_at, status, free_disk_bytes, docker_reclaimable_bytes,
   candidate_bytes, engine_version, tool_version, chain
 FROM run;
 COMMENT ON VIEW runs IS 'The recorded runs with their main figures.';
+
+CREATE VIEW applies AS
+SELECT host, seq, run_id, mode, began_at, ended_at, exit_status, halted, removed, estimate_bytes,
+  claimed_bytes, freed_bytes, problems, caller, engine_id
+FROM act;
+COMMENT ON VIEW applies IS 'The runs that removed things, with their main figures.';
 
 CREATE VIEW free_disk AS
 SELECT f.host, r.started_at, f.role, f.path, f.free_bytes, f.total_bytes,
@@ -256,20 +363,30 @@ WITH stepped AS (
   FROM (SELECT DISTINCT host, seq, last_seq FROM bounded WHERE kind = 'build_cache') b
   JOIN removal t ON t.host = b.host AND t.kind = 'build_cache' AND t.id IS NULL AND t.seq > b.last_seq AND t.seq <= b.seq
   GROUP BY b.host, b.seq, b.last_seq
+), ours AS (
+  SELECT b.host, b.rkey, b.seq, max(a.removed_at) AS removed_at
+  FROM bounded b
+  JOIN run last_run ON last_run.host = b.host AND last_run.seq = b.last_seq
+  JOIN run gone_run ON gone_run.host = b.host AND gone_run.seq = b.seq
+  JOIN act_removed a ON a.kind = b.kind AND a.id = b.id AND a.engine_id = last_run.engine_id
+    AND a.removed_at BETWEEN last_run.started_at AND gone_run.ended_at
+  GROUP BY b.host, b.rkey, b.seq
 )
 SELECT g.host, g.kind, g.name, g.size_bytes, g.unique_bytes, g.verdict, g.rule, g.verdict = 'candidate' AS was_candidate,
-  last_run.ended_at AS last_seen_at, coalesce(named.removed_at, swept.removed_at) AS removed_at,
+  last_run.ended_at AS last_seen_at, coalesce(ours.removed_at, named.removed_at, swept.removed_at) AS removed_at,
   gone_run.ended_at AS missed_at, last_run.seq AS last_seen_seq, g.seq AS missed_seq, g.back_seq,
   CASE WHEN last_run.engine_id <> gone_run.engine_id THEN 'nobody: another Engine answered'
+    WHEN ours.removed_at IS NOT NULL THEN 'this kit'
     WHEN named.pruned OR swept.removed_at IS NOT NULL THEN 'somebody else, by a prune'
     WHEN named.removed_at IS NOT NULL THEN 'somebody else' ELSE 'unknown' END AS removed_by, g.id
 FROM bounded g
 LEFT JOIN named ON named.host = g.host AND named.rkey = g.rkey AND named.seq = g.seq
+LEFT JOIN ours ON ours.host = g.host AND ours.rkey = g.rkey AND ours.seq = g.seq
 LEFT JOIN swept ON g.kind = 'build_cache' AND NOT contains(g.id, '/') AND swept.host = g.host AND swept.seq = g.seq
   AND swept.last_seq = g.last_seq
 JOIN run gone_run ON gone_run.host = g.host AND gone_run.seq = g.seq
 JOIN run last_run ON last_run.host = g.host AND last_run.seq = g.last_seq;
-COMMENT ON VIEW removed IS 'What is gone, and the two runs between which it went: the last that saw it, and the one that missed it. removed_at and removed_by are what the Engine''s events told; this kit removes nothing yet.';
+COMMENT ON VIEW removed IS 'What is gone, and the two runs between which it went: the last that saw it, and the one that missed it. What an apply of this kit removed, the ledger of acts tells; of the rest, removed_at and removed_by are what the Engine''s events told.';
 
 CREATE VIEW resource_life AS
 WITH life AS (

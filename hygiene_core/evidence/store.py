@@ -12,8 +12,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hygiene_core.errors import EvidenceUnreadable, UnknownRun
+from hygiene_core.errors import EvidenceBroken, EvidenceUnreadable, UnknownRun
 from hygiene_core.evidence import anchor, catalogue, files, known, plans, watch, witness
+from hygiene_core.evidence.act_files import act_ledgers
+from hygiene_core.evidence.acts import told_heads
+from hygiene_core.evidence.ingest import is_acts
 from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile
 from hygiene_core.evidence.record import FULL_EVERY, Delta, replay, state_at
 from hygiene_core.evidence.verify import Verification, verify
@@ -48,11 +51,19 @@ class Published:
 class EvidenceStore:
     """The evidence of every host under one state directory. Making one touches nothing.
 
-    `log` takes the line that anchors each recorded run outside of that directory.
+    `acts` is where this machine keeps what was removed from it; it is read, never written. `log` takes the
+    line that anchors each recorded run outside of that directory.
     """
 
-    def __init__(self, directory: Path, *, log: Callable[[str], None] = anchor.to_system_log) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        acts: Path | None = None,
+        log: Callable[[str], None] = anchor.to_system_log,
+    ) -> None:
         self.directory = directory
+        self._acts = acts
         self._log = log
         self._indexes: dict[str, known.KnownIndex] = {}
 
@@ -139,7 +150,7 @@ class EvidenceStore:
 
     def publish(self) -> Published:
         """Bring the published database up to the ledger; trouble with DuckDB is a warning, never an error."""
-        return _published(catalogue.bring_up_to_date(self.directory, self.hosts()))
+        return _published(catalogue.bring_up_to_date(self.directory, self.hosts(), acts=self._acts))
 
     def load(self, host: str, run: str | int | None = None) -> Report:
         """A stored report, exactly as it was recorded.
@@ -182,9 +193,32 @@ class EvidenceStore:
         # They are asked before the ledgers are listed: a run that is recorded meanwhile does no harm.
         index, databases = known.anchors(self.directory), witness.witnesses(self.directory)
         found = {}
-        for name in [host] if host else sorted({*self.hosts(), *index, *databases.heads}):
+        told_hosts = {name for name in databases.heads if not is_acts(name)}
+        for name in [host] if host else sorted({*self.hosts(), *index, *told_hosts}):
             told = (*databases.heads.get(name, ()), *([index[name]] if name in index else ()))
             found[name] = replace(verify(self._ledger(name), *told), notes=databases.notes)
+        return found if host else found | self._verify_acts(databases)
+
+    def _verify_acts(self, databases: witness.Witnesses) -> dict[str, Verification]:
+        """The ledgers of acts of this machine, against `head.json` and the DuckDB files."""
+        if self._acts is None:
+            return {}
+        try:
+            known_here = act_ledgers(self._acts)
+        except (EvidenceUnreadable, EvidenceBroken) as error:
+            unreadable = isinstance(error, EvidenceUnreadable)
+            unasked = Verification(
+                ok=unreadable, segments=0, head=None, first_bad_seq=1, problem=error.message.rstrip(".")
+            )
+            return {"acts": unasked}
+        for key in filter(is_acts, databases.heads):
+            engine_id, _, name = key.partition("/")
+            known_here.setdefault(key, Ledger(self._acts / engine_id, name))
+        found = {}
+        for key, ledger in sorted(known_here.items()):
+            sealed = told_heads(self._acts / key.partition("/")[0]).get(ledger.host)
+            told = (*databases.heads.get(key, ()), *((sealed,) if sealed else ()))
+            found[f"acts of {key}"] = replace(verify(ledger, *told), notes=databases.notes)
         return found
 
     def rebuild(self) -> str:
@@ -204,7 +238,7 @@ class EvidenceStore:
                 self._remade(host, known.rebuild(ledger))
         for host in known.anchors(self.directory).keys() - set(hosts):
             self._remade(host, known.KnownIndex())
-        made = catalogue.bring_up_to_date(self.directory, hosts, anew=True)
+        made = catalogue.bring_up_to_date(self.directory, hosts, acts=self._acts, anew=True)
         if made.pending:
             raise EvidenceUnreadable(" ".join(made.warnings))
         return (
@@ -218,7 +252,7 @@ class EvidenceStore:
             UsageProblem: the directory is not empty, or the kind is another.
             EvidenceUnreadable: the evidence cannot be read, or the files cannot be written.
         """
-        return catalogue.export(self.directory, self.hosts(), directory, kind)
+        return catalogue.export(self.directory, self.hosts(), directory, kind, acts=self._acts)
 
     def _remade(self, host: str, index: known.KnownIndex) -> None:
         try:

@@ -24,7 +24,8 @@ class Verification:
     """The result for one host.
 
     `segments` counts those that are sound, from the first on. `head` is the newest of them. `problem` says in
-    plain words what is wrong with `first_bad_seq`. `notes` name the witnesses that could not be asked.
+    plain words what is wrong with `first_bad_seq`, or in one that is `ok` why nothing could be checked.
+    `notes` name the witnesses that could not be asked.
     """
 
     ok: bool
@@ -41,6 +42,8 @@ class Verification:
 
     @property
     def _result(self) -> str:
+        if self.ok and self.problem is not None:
+            return f"not verified: {self.problem}"
         if self.ok and self.head is None:
             return "nothing is recorded"
         if self.ok and self.head:

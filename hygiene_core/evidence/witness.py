@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from hygiene_core.errors import EvidenceBroken, EvidenceUnreadable
 from hygiene_core.evidence import duck, files
-from hygiene_core.evidence.ingest import Stored, after, heads
+from hygiene_core.evidence.ingest import Stored, after, heads, is_acts
 from hygiene_core.evidence.ledger import Head
 from hygiene_core.evidence.segment import read_end
 
@@ -110,6 +110,8 @@ def disowned(told: dict[str, Head], stored: Stored) -> Iterator[Disowned]:
         EvidenceBroken: the segment of that number cannot be read.
     """
     for host, head in told.items():
+        if is_acts(host) and host not in stored:
+            continue  # it was not asked for, or this user may not read it
         listed = stored.get(host, [])
         last = listed[-1].seq if listed else 0
         if head.seq > last:

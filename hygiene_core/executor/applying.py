@@ -69,6 +69,7 @@ def _allowed(asked: Asked, digest: str, plan: Plan) -> Permitted:
             f"the run {run} was cut off, and what came of it is not known. Nothing was removed.",
             next_step="Look what is true: hygiene settle",
         )
+    sealing.require_whole(asked)
     if run_id := spent_by(asked.places, digest):
         raise spent(digest, run_id)
     now = utc_now()

@@ -17,6 +17,7 @@ from itertools import count
 
 from hygiene_core import __version__
 from hygiene_core.clock import utc_now
+from hygiene_core.decide.naming import named
 from hygiene_core.decide.permit import Permitted
 from hygiene_core.decide.recheck import recheck_records
 from hygiene_core.decide.snapshot import snapshot
@@ -102,7 +103,7 @@ class Execution:
         self._limits = Limits.of(self.order.plan.bounds, self.asked.rules.ceilings, options.free_target_bytes)
 
     def begin(self) -> None:
-        """Write the first line, as the process that goes through the run. Raises EvidenceUnwritable."""
+        """Write the first lines, as the process that goes through the run. Raises EvidenceUnwritable."""
         signal.signal(signal.SIGTERM, self._be_stopped)
         signal.signal(signal.SIGINT, self._be_stopped)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -126,6 +127,7 @@ class Execution:
                 excluded=tuple(sorted(self.order.excluded)),
             )
         )
+        self.journal.append(named(plan, self.order.permitted, utc_now()))
         failpoint.reach("after-began")
 
     def go(self) -> int | None:

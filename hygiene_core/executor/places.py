@@ -7,6 +7,7 @@
     spent/               one file for each plan that a run began to act on
     runs/                the journal of the run that goes on, or of one that was cut off
     ledger/<name>/       the ledger of acts: a segment for each run that ended
+    head.json            the last segment of each ledger of acts: what has to be there still
     outbox/              one sanitised document a run, for others to fetch
 /run/hygiene/<engine id>.lock
 """

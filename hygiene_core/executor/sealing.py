@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from hygiene_core import __version__
-from hygiene_core.evidence import anchor, files
+from hygiene_core.errors import EvidenceBroken
+from hygiene_core.evidence import acts, anchor, files
 from hygiene_core.evidence.journal import read_journal
+from hygiene_core.evidence.ledger import Head
 from hygiene_core.executor import failpoint
 from hygiene_core.executor.asking import Asked
 from hygiene_core.executor.places import Places
@@ -16,11 +18,12 @@ from hygiene_core.model.codec import adapter, encode
 from hygiene_core.model.journal import Began, Ended, Halted, Line, Observed, Settled, Verified
 from hygiene_core.model.plan import Mode
 
-__all__ = ["OUTBOX_VERSION", "finish", "pruned_before", "seal"]
+__all__ = ["OUTBOX_VERSION", "finish", "pruned_before", "require_whole", "seal"]
 
 OUTBOX_VERSION = 1
 MODE = "apply"
 _PRUNED = "pruned"
+_SEGMENT_MODE = 0o440
 
 
 def seal(asked: Asked, journal: Path) -> None:
@@ -33,6 +36,7 @@ def seal(asked: Asked, journal: Path) -> None:
     read = read_journal(journal)
     began = next(line for line in read.lines if isinstance(line, Began))
     ledger = asked.places.ledger(asked.rules.name)
+    require_whole(asked)
     segment = ledger.append(
         run_id=began.run_id,
         started_at=began.at,
@@ -49,6 +53,7 @@ def seal(asked: Asked, journal: Path) -> None:
 
 def _after_sealed(asked: Asked, journal: Path, lines: tuple[Line, ...]) -> None:
     """What follows from a segment, and can be made again from its journal until that goes."""
+    _remember_sealed(asked)
     _remember_pruned(asked.places, lines)
     _to_outbox(asked.places, lines)
     journal.unlink()
@@ -63,11 +68,42 @@ def finish(asked: Asked, run_id: str) -> bool:
     journal = asked.places.runs / f"{run_id}.jsonl"
     read = read_journal(journal)
     if any(one.run_id == run_id for one in asked.places.ledger(asked.rules.name).files()):
+        require_whole(asked, ahead=run_id)
         _after_sealed(asked, journal, read.lines)
         return True
     if read.ended:
         seal(asked, journal)
     return read.ended
+
+
+def require_whole(asked: Asked, *, ahead: str | None = None) -> None:
+    """Refuse where the ledger of acts is not what was sealed last.
+
+    Args:
+        asked: this host.
+        ahead: a run that was recorded right before a crash, and may stand after the last sealed one.
+
+    Raises:
+        EvidenceBroken: it is shorter, or its newest run is another one. Nothing was removed.
+    """
+    problem = acts.head_problem(asked.places.state, asked.places.ledger(asked.rules.name), ahead=ahead)
+    if problem is not None:
+        raise EvidenceBroken(
+            f"{problem.message.rstrip('.')}. Nothing was removed.", next_step=problem.next_step
+        )
+
+
+def _remember_sealed(asked: Asked) -> None:
+    """Let the group read the newest segment, and remember that it has to be there before the next run."""
+    ledger = asked.places.ledger(asked.rules.name)
+    listed = ledger.files()
+    segment = ledger.segment(listed[-1])
+    try:
+        segment.path.chmod(_SEGMENT_MODE)
+        files.give_to_group(segment.path)
+    except OSError as error:
+        raise files.unwritable(error, "the ledger of acts") from error
+    acts.keep_head(asked.places.state, ledger.host, Head(segment.seq, segment.run_id, segment.chain))
 
 
 def pruned_before(places: Places) -> frozenset[str]:

@@ -22,6 +22,9 @@ __all__ = [
     "Halted",
     "Intended",
     "Line",
+    "Named",
+    "NamedRecord",
+    "NamedThing",
     "Observed",
     "Sampled",
     "Settled",
@@ -66,6 +69,38 @@ class Began:
     approvals: tuple[str, ...] = ()
     process: ProcessId
     excluded: tuple[ProcessId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedRecord:
+    """A record of a cache: what it was a step of, and its size when it was planned."""
+
+    id: str
+    description: str
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedThing:
+    """What a step is about. `id` and `name` are those of the plan; for a prune, those of the builder."""
+
+    number: int
+    verb: str
+    kind: str
+    id: str
+    name: str
+    references: tuple[str, ...] = ()
+    estimate_bytes: int | None = None
+    records: tuple[NamedRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """What a run is about, by name: outcomes tell numbers and ids, and a plan is not kept for ever."""
+
+    k: Literal["named"] = "named"
+    at: datetime
+    things: tuple[NamedThing, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,4 +249,6 @@ class Ended:
     freed_bytes: int | None = None
 
 
-Line: TypeAlias = Began | Sampled | Observed | Intended | Settled | Halted | WarmthProbed | Verified | Ended
+Line: TypeAlias = (
+    Began | Named | Sampled | Observed | Intended | Settled | Halted | WarmthProbed | Verified | Ended
+)

@@ -71,6 +71,7 @@ class Limits:
     min_free_inodes_percent: float | None = None
     max_reclaimable_bytes: int | None = None
     max_state_bytes: int | None = None
+    max_days_without_apply: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

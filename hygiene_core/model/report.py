@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from hygiene_core.model.acts import Acts
 from hygiene_core.model.coverage import Removal, Span
 from hygiene_core.model.disk import DataRootUse
 from hygiene_core.model.engine_config import DaemonConfig
@@ -197,7 +198,8 @@ class Report:
     """One run of the report, complete: what the formats render and the ledger keeps.
 
     `covered` is the time, up to this run, in which the Engine's events were followed without a gap.
-    `removals` are what went since the run before, as far as events tell.
+    `removals` are what went since the run before, as far as events tell. `acts` are the removals by this kit;
+    `None` where they were not asked for, and in a run that was stored before they were kept.
     """
 
     schema_version: int = SCHEMA_VERSION
@@ -220,4 +222,5 @@ class Report:
     data_root_use: DataRootUse | None = None
     daemon_config: DaemonConfig | None = None
     tools: tuple[Tool, ...] = ()
+    acts: Acts | None = None
     resources: tuple[Judged, ...]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.report import Report, WarmImage
 from hygiene_core.model.text import plain
+from hygiene_core.report.acts import apply_rows, back_rows, left_out
 from hygiene_core.report.bars import class_bars, classes_in_order, disk_bars, keys, verdict_parts
 from hygiene_core.report.builders import budget_told, builder_rows
 from hygiene_core.report.figures import (
@@ -68,6 +69,9 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         attention=attention_sentence(report),
         findings=[(found, *compared(found)) for found in listed_findings(report)],
         unseen=[([words(name) for name in names], how.value, why) for names, how, why in unseen(report)],
+        applied=apply_rows(report, zone),
+        back=list(back_rows(report)),
+        more_back=left_out(report),
         **_bars(report),
         totals={
             "Reclaimable in all": reclaimable_in_all(report),

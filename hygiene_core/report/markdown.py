@@ -9,6 +9,7 @@ from datetime import tzinfo
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.report import Report
 from hygiene_core.model.text import plain
+from hygiene_core.report.acts import apply_rows, back_rows, left_out
 from hygiene_core.report.builders import budget_told, builder_rows
 from hygiene_core.report.figures import (
     CLASS_ORDER,
@@ -98,6 +99,8 @@ def render(report: Report, *, resources: int | None = CANDIDATES, zone: tzinfo) 
         _top(report, zone),
         _findings(report),
         _unseen(report),
+        _applied(report, zone),
+        _back(report),
         _disk(report),
         _classes(report),
         _space(report),
@@ -153,6 +156,21 @@ def _unseen(report: Report) -> list[str]:
         if rows
         else []
     )
+
+
+def _applied(report: Report, zone: tzinfo) -> list[str]:
+    rows = [f"- {label}: {markdown_text(told)}" for label, told in apply_rows(report, zone)]
+    return ["### Last apply", "", *rows] if rows else []
+
+
+def _back(report: Report) -> list[str]:
+    rows = [[row.kind, markdown_cell(row.name), row.held, row.removed, row.back] for row in back_rows(report)]
+    if not rows:
+        return []
+    title = "### Came back after it was removed"
+    lines = [title, "", *_table("Kind Again >Holds >Removed >Back", rows)]
+    more = left_out(report)
+    return [*lines, "", f"And {more:,} more."] if more else lines
 
 
 def _disk(report: Report) -> list[str]:

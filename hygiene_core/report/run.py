@@ -14,6 +14,8 @@ from hygiene_core.model.journal import (
     Halted,
     Intended,
     Line,
+    Named,
+    NamedThing,
     Observed,
     Sampled,
     Settled,
@@ -94,7 +96,7 @@ def render(lines: Sequence[Line], plan: Plan | None, *, width: int = 80, color: 
 
     Args:
         lines: of its journal.
-        plan: what was to be done, for the names.
+        plan: what was to be done, for the names; without it, the journal tells them.
         width: terminal cells in a line.
         color: whether to add SGR colour.
     """
@@ -129,16 +131,23 @@ def _steps(lines: Sequence[Line], plan: Plan | None, width: int, ink: Ink) -> li
     settled = [line for line in lines if isinstance(line, Settled)]
     if not settled:
         return []
-    rows: list[list[str | Painted]] = [_row(line, _action(line.number, plan)) for line in settled]
+    rows: list[list[str | Painted]] = [
+        _row(line, _action(line.number, plan) or _named(line.number, lines)) for line in settled
+    ]
     columns = [Column("", right=True), Column("WHAT", flexible=True), Column("OUTCOME")]
     columns += [Column("WENT", right=True), Column("CLAIMED", right=True), Column("DISK", right=True)]
     return [ink("Steps", "head"), *table(columns, rows, width, ink)]
 
 
-def _row(line: Settled, action: Action | None) -> list[str | Painted]:
+def _named(number: int, lines: Sequence[Line]) -> NamedThing | None:
+    told = _only(lines, Named)
+    return next((one for one in told.things if one.number == number), None) if told else None
+
+
+def _row(line: Settled, action: Action | NamedThing | None) -> list[str | Painted]:
     name = "" if action is None else plain(action.name, _NAME_LIMIT)
     went = f"{len(line.removed):,}"
-    if action is not None and action.verb is Verb.PRUNE_RECORDS:
+    if action is not None and action.verb == Verb.PRUNE_RECORDS:
         went += f" of {len(line.removed) + len(line.kept):,}"
     word = words(line.outcome.value) + (f" {line.why.value}" if line.why else "")
     good = line.outcome in {Outcome.REMOVED, Outcome.ALREADY_ABSENT}

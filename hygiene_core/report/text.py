@@ -12,6 +12,7 @@ from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.observation import Availability, Filesystem
 from hygiene_core.model.report import ClassSummary, Finding, Report, Severity, Status, WarmBuilder, WarmImage
 from hygiene_core.model.text import plain
+from hygiene_core.report.acts import acts_blocks
 from hygiene_core.report.builders import budget_told, builder_rows
 from hygiene_core.report.figures import (
     CLASS_ORDER,
@@ -91,6 +92,7 @@ def render(
         _top(page),
         _findings(page, listed_findings(report)),
         _unseen(page),
+        *acts_blocks(report, page.width, zone, page.ink),
         _disk(page),
         _classes(page),
         _space(page),

@@ -42,6 +42,7 @@ min_free = "50GiB"
 min_free_inodes_percent = 12.5
 max_reclaimable = "100GB"
 max_state = "1 GiB"
+max_days_without_apply = 7
 
 [hosts.one.ages]
 grace = "2d"

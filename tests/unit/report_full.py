@@ -145,6 +145,14 @@ def hostile_everywhere(bad: str) -> Report:
         filesystems=(filesystem(bad, bad), filesystem("data_root", bad)),
         sections={bad: section("volumes", "partial", reason=bad)},
         runners=(runner(bad, agent_name=bad, url=bad, path=bad),),
+        acts=replace(
+            shown.acts,
+            last=replace(shown.acts.last, run_id=bad, mode=bad, caller=bad, removed={bad: 1}, halted=bad),
+            unsettled=(bad,),
+            running=(bad,),
+            came_back=tuple(replace(one, kind=bad, id=bad, name=bad) for one in shown.acts.came_back),
+            built_again=(replace(shown.acts.built_again[0], builder=bad),),
+        ),
         tools=(Tool(name=bad, version=bad, path=bad, package=bad),),
         data_root_use=DataRootUse(
             path=bad,

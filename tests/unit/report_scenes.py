@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, timedelta, timezone
 
+from hygiene_core.model.acts import Acts, Apply, BuiltAgain, CameBack
 from hygiene_core.model.judgement import Judged, Reason, Verdict
 from hygiene_core.model.observation import Availability, EngineFigure
 from hygiene_core.model.policy import Limits
@@ -20,6 +21,7 @@ from hygiene_core.model.report import (
 from hygiene_core.testing import (
     GIB,
     MIB,
+    NOW,
     builder,
     cache_record,
     container,
@@ -105,6 +107,66 @@ _WARM_ROWS = (
 )
 
 
+_ACTS = Acts(
+    last=Apply(
+        run_id="4d1f0a77-8f0e-4a52-b1c7-0e6f4d0c9a21",
+        mode="retirement",
+        digest="ab" * 32,
+        caller="chris",
+        began_at=NOW - timedelta(hours=20),
+        ended_at=NOW - timedelta(hours=20) + timedelta(minutes=4),
+        exit_status=4,
+        removed={"image": 3, "volume": 1},
+        outcomes={"removed": 4, "failed": 1},
+        estimate_bytes=9 * GIB,
+        claimed_bytes=8 * GIB,
+        freed_bytes=8 * GIB - 40 * MIB,
+    ),
+    last_bounded=Apply(
+        run_id="b7c0d8f2-3a11-4c0d-8f16-5d2b9a7c1e33",
+        mode="bounded",
+        digest="cd" * 32,
+        caller="root",
+        began_at=NOW - timedelta(days=6),
+        ended_at=NOW - timedelta(days=6) + timedelta(minutes=2),
+        exit_status=0,
+        removed={"build_cache": 412},
+        outcomes={"removed": 1},
+        estimate_bytes=12 * GIB,
+        claimed_bytes=12 * GIB,
+        freed_bytes=12 * GIB,
+    ),
+    unsettled=("91e2c3d4-0000-4000-8000-000000000000",),
+    busy=3,
+    busy_since_at=NOW - timedelta(days=5),
+    came_back=(
+        CameBack(
+            kind="image",
+            id=image("registry.example.org/odoo/enterprise-build-environment:pull-request-2546-9f3c1d7").id,
+            name="registry.example.org/odoo/enterprise-build-environment:pull-request-2546-9f3c1d7",
+            size_bytes=100 * MIB,
+            run_id="4d1f0a77-8f0e-4a52-b1c7-0e6f4d0c9a21",
+            removed_at=NOW - timedelta(hours=20),
+            back_since_at=NOW - timedelta(hours=3),
+        ),
+        CameBack(
+            kind="volume",
+            id="cache",
+            name="cache",
+            size_bytes=2 * GIB,
+            run_id="4d1f0a77-8f0e-4a52-b1c7-0e6f4d0c9a21",
+            removed_at=NOW - timedelta(hours=20),
+        ),
+    ),
+    came_back_count=2,
+    came_back_bytes=2 * GIB + 100 * MIB,
+    built_again=(
+        BuiltAgain(builder="odoo-docker-chris-testing0", count=121, removed_count=412, size_bytes=3 * GIB),
+    ),
+)
+"""A retirement that did not go well, a bounded run before it, and what came back."""
+
+
 def _dangling(number: int, size_bytes: int) -> Judged:
     found = image(f"untagged {number}", tags=(), size_bytes=size_bytes)
     return judged(
@@ -174,6 +236,7 @@ def _attention() -> Report:
     )
     shown = report(
         *rows,
+        acts=_ACTS,
         findings=findings,
         policy=_POLICY,
         filesystems=(
@@ -216,6 +279,7 @@ def _incomplete() -> Report:
         *_WARM_ROWS[:3],
         _dangling(1, 700 * MIB),
         judged(volume("pgdata", size_bytes=None), Verdict.UNKNOWN, "section volumes is not complete"),
+        acts=Acts(reason="/var/lib/hygiene/0d6f9a52-5b7e-4c30-8a54-0f6c36a9d8b1: Permission denied"),
         partial={"volumes": volumes},
         unavailable={"build_cache": cache},
         findings=(

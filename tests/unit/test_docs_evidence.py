@@ -17,6 +17,7 @@ from hygiene_core.evidence.store import EvidenceStore
 from hygiene_core.model.known import Memory
 from hygiene_core.model.report import Report
 from hygiene_core.testing import cache_record, finding, image, judged, report, volume
+from tests.unit import act_scenes
 from tests.unit.docs_pages import REFERENCE, fences, sections, word
 
 PAGE = REFERENCE / "evidence-tables.md"
@@ -52,7 +53,12 @@ def database(tmp_path_factory) -> Iterator[Any]:
     store = EvidenceStore(directory)
     for made in _reports():
         store.record(made, Memory())
-    publication = bring_up_to_date(directory, [HOST])
+    acts: Path = tmp_path_factory.mktemp("acts")
+    for number in (1, 2):
+        at = datetime.now(UTC) - timedelta(days=number)
+        gone = act_scenes.thing(2, name="odoo-docker:pull-request-1")
+        act_scenes.seal(acts, act_scenes.run(f"act-{number}", at, act_scenes.prune(1), gone))
+    publication = bring_up_to_date(directory, [HOST], acts=acts)
     assert publication.pending == 0, publication.warnings
     with closing(duck.connect(directory / PUBLISHED, read_only=True)) as connection:
         yield connection

@@ -30,7 +30,6 @@ ROOMS = {
     "executor": {"host", "evidence", "decide", "config"},
     "pipeline": {"transport", "decide", "evidence"},
     "follow": {"transport", "decide", "evidence"},
-    "executor": {"config", "host", "decide", "evidence"},
     "cli": {"pipeline", "follow", "transport", "decide", "evidence", "report", "config", "terminal"},
     "__main__": {"cli"},
 }

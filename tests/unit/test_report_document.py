@@ -37,6 +37,7 @@ TOP_LEVEL = (
         "data_root_use",
         "daemon_config",
         "tools",
+        "acts",
         "resources",
     ),
 )
@@ -183,6 +184,10 @@ HEADINGS = {
     "JobNetwork": "job_networks",
     "Span": "covered",
     "Removal": "removals",
+    "Acts": "acts",
+    "Apply": "acts.last",
+    "CameBack": "acts.came_back",
+    "BuiltAgain": "acts.built_again",
     "Tool": "tools",
     "DataRootUse": "data_root_use",
     "DaemonConfig": "daemon_config",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from hygiene_core.decide.context import Context
-from hygiene_core.decide.findings import builders, kit, runners, space, tools
+from hygiene_core.decide.findings import builders, kit, removals, runners, space, tools
 from hygiene_core.decide.findings.codes import CODES, FindingCode
+from hygiene_core.model.acts import Acts
 from hygiene_core.model.observation import Availability, Observation
 from hygiene_core.model.report import Finding, Severity, Status, Summary
 
@@ -14,7 +15,11 @@ _ORDER = {Severity.CRITICAL: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 
 def find(
-    observation: Observation, summary: Summary, context: Context, state_bytes: int | None
+    observation: Observation,
+    summary: Summary,
+    context: Context,
+    state_bytes: int | None,
+    acts: Acts | None = None,
 ) -> tuple[Finding, ...]:
     """Every finding of a run, worst first, then by code and subject.
 
@@ -23,6 +28,7 @@ def find(
         summary: its figures.
         context: the context it was judged in.
         state_bytes: size of the kit's own state directory; `None` if not known.
+        acts: what was removed from it; `None` if that was not asked.
     """
     findings = [
         *space.space(observation, context),
@@ -35,6 +41,7 @@ def find(
         *builders.collections(observation, context),
         *runners.credentials(observation),
         *runners.left_networks(observation),
+        *removals.removals(acts, context),
         *kit.sections(observation),
         *kit.kit(context, state_bytes),
     ]

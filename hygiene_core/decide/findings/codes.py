@@ -32,6 +32,10 @@ class FindingCode(StrEnum):
     CREDENTIALS_SHARED = "CREDENTIALS_SHARED"
     DOCKER_CONFIG_SHARED = "DOCKER_CONFIG_SHARED"
     JOB_NETWORKS_LEFT = "JOB_NETWORKS_LEFT"
+    UNSETTLED_RUN = "UNSETTLED_RUN"
+    APPLY_FAILED = "APPLY_FAILED"
+    APPLY_STARVED = "APPLY_STARVED"
+    CAME_BACK = "CAME_BACK"
     SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
     CLOCK_SUSPECT = "CLOCK_SUSPECT"
     ENGINE_CHANGED = "ENGINE_CHANGED"
@@ -90,6 +94,18 @@ CODES: dict[FindingCode, _Code] = {
     ),
     FindingCode.JOB_NETWORKS_LEFT: _Code(
         Severity.INFO, "A runner without a job has networks of earlier jobs."
+    ),
+    FindingCode.UNSETTLED_RUN: _Code(
+        Severity.CRITICAL, "A run that removes things was cut off, and what came of it is not known."
+    ),
+    FindingCode.APPLY_FAILED: _Code(
+        Severity.CRITICAL, "The last apply left problems, failed, or stopped because something was wrong."
+    ),
+    FindingCode.APPLY_STARVED: _Code(
+        Severity.WARNING, "Bounded applies have found the host busy for longer than the policy allows."
+    ),
+    FindingCode.CAME_BACK: _Code(
+        Severity.INFO, "What an apply removed was pulled, made or built again: the policy's cost."
     ),
     FindingCode.SECTION_INCOMPLETE: _Code(
         Severity.WARNING, "A part of the host could not be read completely."

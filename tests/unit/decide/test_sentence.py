@@ -98,6 +98,13 @@ def test_sizes(size_bytes: int, expected: str):
     )
 
 
+@pytest.mark.parametrize(("days", "expected"), [(1, "1 day"), (7, "7 days")])
+def test_days_without_an_apply(days: int, expected: str):
+    assert clause(limits=Limits(max_days_without_apply=days)) == (
+        f"ask for attention at {expected} without an apply on a busy host."
+    )
+
+
 def test_builders_with_the_same_budget_are_said_together():
     same = Budget(max_bytes=20 * GIB, reserved_bytes=8 * GIB, min_age=WEEK)
     other = Budget(max_bytes=30 * GIB, reserved_bytes=8 * GIB, min_age=timedelta(hours=24))
