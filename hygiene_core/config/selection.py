@@ -13,7 +13,7 @@ from hygiene_core.model.resource import Kind
 
 __all__ = ["parse_selection"]
 
-_KINDS = (Kind.IMAGE, Kind.CONTAINER, Kind.VOLUME, Kind.BUILDER)
+_KINDS = (Kind.IMAGE, Kind.CONTAINER, Kind.VOLUME, Kind.BUILDER, Kind.RUNNER_WORKDIR, Kind.RUN_CACHE)
 _VERDICTS = (Verdict.CANDIDATE, Verdict.RETAINED)
 _FORMS = "kind:image, name:odoo*, size>1GiB or verdict:retained"
 

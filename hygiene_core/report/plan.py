@@ -22,6 +22,8 @@ _DOES = {
     Verb.STOP_AND_REMOVE_CONTAINER: "stop and remove container",
     Verb.REMOVE_IMAGE: "remove image",
     Verb.REMOVE_VOLUME: "remove volume",
+    Verb.REMOVE_DIRECTORY: "remove directory",
+    Verb.REMOVE_FILES: "remove old logs of",
 }
 
 
@@ -99,6 +101,8 @@ def _steps(plan: Plan, width: int, ink: Ink, listed: int | None) -> list[str]:
 def _row(action: Action) -> list[str | Painted]:
     if action.verb is Verb.PRUNE_RECORDS:
         identity = f"{len(action.records):,} records"
+    elif action.verb is Verb.REMOVE_FILES:
+        identity = f"{len(action.files):,} {'file' if len(action.files) == 1 else 'files'}"
     else:
         identity = short(action.id) if action.id != action.name else ""
     name = (
