@@ -29,6 +29,8 @@ __all__ = [
     "where",
 ]
 
+NOWHERE = -1
+"""Instead of a descriptor: the directory is not there."""
 LISTABLE = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PASSED = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OF_THE_RUNNER = re.compile(r"(?:bin|externals)(?:\..*)?", re.DOTALL)
@@ -95,7 +97,7 @@ class Spot:
     def __init__(self, root: int, root_path: str, path: str) -> None:
         self.root = root
         self.root_path = root_path
-        self.path = path
+        self.path = shown(path)
         self.name = path.rpartition("/")[2]
         self.parent = root
         self.target = -1
@@ -138,30 +140,61 @@ def open_spot(action: Action, ground: Ground) -> Spot:
         Ended: it is not below an allowed root, is the runner's own, is gone, is another, or is on another
             filesystem.
     """
-    path = named(action.facts.get("path", ""))
-    root_path, parts = _below(path, ground.allowed)
-    _refuse_own(action, parts, path)
+    spot, parts = _start(action, ground)
     try:
-        root = os.open(root_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise ended(
-            Outcome.KEPT, Why.UNREADABLE, f"the root {shown(root_path)} cannot be opened ({because(error)})"
-        ) from None
-    spot = Spot(root, root_path, shown("/".join((root_path, *parts))))
-    try:
-        spot.mount = _mount(root, ground, spot.path)
-        for part in parts[:-1]:
-            spot.parent = spot.keep(_open(part, _PASSED, spot.parent, spot.path))
-            _same_filesystem(spot.parent, spot, ground, part)
+        _descend(spot, parts[:-1], ground)
         spot.target = spot.keep(_open(parts[-1], LISTABLE, spot.parent, spot.path))
         _same_filesystem(spot.target, spot, ground, parts[-1])
-        spot.name = parts[-1]
         spot.seen = os.fstat(spot.target)
         _same_identity(action, spot)
     except BaseException:
         spot.__exit__()
         raise
     return spot
+
+
+def open_holder(action: Action, ground: Ground) -> Spot:
+    """Open the directory that holds what an action would remove, whether that is there or not.
+
+    Its `parent` is `NOWHERE` where the directory itself is gone. Raises Ended as `open_spot` does.
+    """
+    spot, parts = _start(action, ground)
+    try:
+        _descend(spot, parts if action.verb is Verb.REMOVE_FILES else parts[:-1], ground)
+    except Ended as end:
+        if end.acted.outcome is not Outcome.ALREADY_ABSENT:
+            spot.__exit__()
+            raise
+        spot.parent = NOWHERE
+    except BaseException:
+        spot.__exit__()
+        raise
+    return spot
+
+
+def _start(action: Action, ground: Ground) -> tuple[Spot, tuple[str, ...]]:
+    """The allowed root, opened, and the names from there down."""
+    path = named(action.facts.get("path", ""))
+    root_path, parts = _below(path, ground.allowed)
+    _refuse_own(action, parts, path)
+    try:
+        root = os.open(root_path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        told = f"the root {shown(root_path)} cannot be opened ({because(error)})"
+        raise ended(Outcome.KEPT, Why.UNREADABLE, told) from None
+    spot = Spot(root, root_path, path)
+    try:
+        spot.mount = _mount(root, ground, spot.path)
+    except BaseException:
+        spot.__exit__()
+        raise
+    return spot, parts
+
+
+def _descend(spot: Spot, parts: tuple[str, ...], ground: Ground) -> None:
+    for part in parts:
+        spot.parent = spot.keep(_open(part, _PASSED, spot.parent, spot.path))
+        _same_filesystem(spot.parent, spot, ground, part)
 
 
 def _below(path: str, allowed: Collection[str]) -> tuple[str, tuple[str, ...]]:
