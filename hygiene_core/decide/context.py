@@ -41,9 +41,10 @@ def stamp(at: datetime) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Water:
-    """One run cache and its marks, in bytes; `selected` are the ids of the runs that go."""
+    """One run cache and its marks, in bytes. `selected` are the ids that go, `left_bytes` the rest."""
 
     held_bytes: int
+    left_bytes: int
     high_bytes: int
     low_bytes: int
     selected: frozenset[str] = frozenset()

@@ -102,6 +102,8 @@ def _within_water(resource: RunCache, context: Context) -> str | None:
         return None
     if water.held_bytes <= water.high_bytes:
         return f"{resource.cache} holds {water.held_bytes} bytes; its high water is {water.high_bytes} bytes"
+    if water.left_bytes > water.low_bytes:
+        return None  # the water keeps nothing then; what stays has a reason of its own
     return f"{resource.cache} reaches its low water of {water.low_bytes} bytes without it"
 
 

@@ -35,6 +35,7 @@ def waters(observation: Observation, context: Context) -> dict[str, Water]:
                 left -= size_bytes
         made[place.name] = Water(
             held_bytes=held_bytes,
+            left_bytes=left,
             high_bytes=place.high_water_bytes,
             low_bytes=place.low_water_bytes,
             selected=frozenset(going),
