@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from hygiene_core.host.actions import directories
+from hygiene_core.host.actions import logs as logs_module
 from hygiene_core.host.actions import quarantine as quarantine_module
 from hygiene_core.host.actions.directories import drift_of, remove
 from hygiene_core.host.actions.ground import Point
@@ -794,3 +796,63 @@ def test_a_race_of_renames_never_costs_what_was_not_planned(scene: Scene):
     }
     if not any(one.outcome is Outcome.REMOVED for one in acted):
         assert any((place / "odoo" / "file").exists() for place in (*work.iterdir(), *left))
+
+
+# F21: the Nth call fails, N = 1, 2, … until none does.
+
+CALLS = ("open", "stat", "fstat", "listdir", "readlink", "rmdir", "unlink", "mkdir", "fsync")
+
+
+class Breaking:
+    """Lets the Nth call of the kernel fail, and says whether there was one."""
+
+    def __init__(self, patched: pytest.MonkeyPatch, number: int) -> None:
+        self.left = number
+        for name in CALLS:
+            patched.setattr(os, name, self.of(getattr(os, name)))
+        real = quarantine_module.move
+        for module in (quarantine_module, directories, logs_module):
+            patched.setattr(module, "move", self.of(real))
+
+    def of(self, real):
+        def call(*arguments, **more):
+            self.left -= 1
+            if not self.left:
+                raise OSError(5, "Input/output error")
+            return real(*arguments, **more)
+
+        return call
+
+
+@pytest.mark.parametrize("name", [CHECKOUT, LOGS])
+def test_f21_whichever_call_fails_the_outcome_says_where_everything_is(tmp_path: Path, name: str):
+    if not SEES:
+        pytest.skip("run by the first test, in a process namespace of its own")
+    seen = set()
+    for number in range(1, 100_000):
+        scene = build(tmp_path / str(number))
+        action = plan(scene)[name]
+        with pytest.MonkeyPatch.context() as patched:
+            breaking = Breaking(patched, number)
+            acted = remove(action, scene.ground())
+            broke = breaking.left <= 0
+        left = left_in_quarantine(str(scene.lane))
+        seen.add(acted.outcome)
+        assert acted.detail or acted.outcome is Outcome.REMOVED
+        if name == CHECKOUT:
+            whole = scene.checkout.exists() and is_whole(scene)
+            gone = CHECKOUT in acted.removed
+            assert gone or whole or (left and left[0].path in acted.detail), acted
+            assert not (acted.outcome is Outcome.KEPT and not whole), acted
+            assert not gone or (not left and not scene.checkout.exists())
+        else:
+            there = {one.name for one in (scene.lane / "_diag").iterdir()}
+            for log in (OLD_LOG, OPEN_LOG):
+                assert (log in acted.removed) + (log in there) + (log in {one.name for one in left}) == 1
+            for one in left:
+                assert one.name in acted.detail, acted
+        if not broke:
+            break
+        shutil.rmtree(tmp_path / str(number))
+    assert number > 30
+    assert seen >= {Outcome.REMOVED, Outcome.KEPT, Outcome.FAILED}

@@ -205,8 +205,10 @@ NEEDED = {
     "[hosts.NAME.budgets.BUILDER]": {"max": '"20GiB"'},
     "[[hosts.NAME.runner_roots]]": {"name": '"lane-1"', "path": '"/srv/lane-1"'},
     "[[hosts.NAME.run_caches]]": {
-        "name": '"builds"', "path": '"/srv/builds"',
-        "high_water": '"1TiB"', "low_water": '"1MiB"',
+        "name": '"builds"',
+        "path": '"/srv/builds"',
+        "high_water": '"1TiB"',
+        "low_water": '"1MiB"',
     },
 }
 

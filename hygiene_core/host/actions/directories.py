@@ -12,7 +12,17 @@ import os
 from datetime import datetime
 
 from hygiene_core.host.actions import logs
-from hygiene_core.host.actions.ground import Ended, Ground, Point, Spot, because, ended, open_spot, where
+from hygiene_core.host.actions.ground import (
+    Ended,
+    Ground,
+    Point,
+    Spot,
+    because,
+    ended,
+    open_spot,
+    unreadable,
+    where,
+)
 from hygiene_core.host.actions.holders import Wanted, holders, mounted, refuse_job
 from hygiene_core.host.actions.quarantine import BEGUN, entry_name, move, move_back, quarantine_of, sync
 from hygiene_core.host.actions.tree import clear, survey
@@ -38,6 +48,8 @@ def drift_of(action: Action, ground: Ground) -> Acted | None:
             _check(action, spot, ground)
     except Ended as end:
         return end.acted
+    except OSError as error:
+        return unreadable(action, error)
     return None
 
 
@@ -53,6 +65,8 @@ def remove(action: Action, ground: Ground) -> Acted:
                 return _through(action, spot, ground, quarantine)
     except Ended as end:
         return end.acted
+    except OSError as error:  # from before the move: what comes after it ends where it is raised
+        return unreadable(action, error)
 
 
 def _through(action: Action, spot: Spot, ground: Ground, quarantine: int) -> Acted:
@@ -77,6 +91,8 @@ def _through(action: Action, spot: Spot, ground: Ground, quarantine: int) -> Act
         _begin(entry, quarantine, spot)
     except Ended as end:
         return move_back(entry, quarantine, spot.name, spot, end.acted)
+    except OSError as error:
+        return move_back(entry, quarantine, spot.name, spot, unreadable(action, error))
     ground.reached(Point.REMOVING)
     return _cleared(action, f"{entry}{BEGUN}", spot, ground, quarantine)
 
@@ -171,8 +187,7 @@ def _cleared(action: Action, entry: str, spot: Spot, ground: Ground, quarantine:
         left = clear(spot, ground)
         if not left:
             os.rmdir(entry, dir_fd=quarantine)
-            sync(quarantine)
-            return Acted(outcome=Outcome.REMOVED, removed=(action.id,))
+            return _confirmed(action, quarantine)
         told = ", ".join(left)
     except Ended as end:
         told, why = end.acted.detail, end.acted.why or why
@@ -181,3 +196,13 @@ def _cleared(action: Action, entry: str, spot: Spot, ground: Ground, quarantine:
     return Acted(
         outcome=Outcome.FAILED, why=why, detail=f"not all of it could be removed: {told}; the rest is {place}"
     )
+
+
+def _confirmed(action: Action, quarantine: int) -> Acted:
+    """It is gone; whether it stays so after a power cut is for the disk to say."""
+    try:
+        sync(quarantine)
+    except OSError as error:
+        told = f"{shown(action.name)} is gone, and the disk did not confirm it ({because(error)})"
+        return Acted(outcome=Outcome.FAILED, why=Why.CONFLICT, detail=told, removed=(action.id,))
+    return Acted(outcome=Outcome.REMOVED, removed=(action.id,))

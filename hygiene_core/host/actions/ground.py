@@ -26,6 +26,7 @@ __all__ = [
     "ended",
     "mount_of",
     "open_spot",
+    "unreadable",
     "where",
 ]
 
@@ -85,6 +86,12 @@ def ended(outcome: Outcome, why: Why | None, detail: str) -> Ended:
 def because(error: OSError) -> str:
     """Why a call failed, without the path that it was asked about."""
     return error.strerror or type(error).__name__
+
+
+def unreadable(action: Action, error: OSError) -> Acted:
+    """The outcome of a look that failed in a way that has no better words."""
+    told = f"{shown(action.name)} cannot be looked at ({because(error)})"
+    return Acted(outcome=Outcome.KEPT, why=Why.UNREADABLE, detail=told)
 
 
 class Spot:

@@ -9,7 +9,7 @@ import os
 import stat
 from dataclasses import dataclass, field
 
-from hygiene_core.host.actions.ground import Ended, Ground, Point, Spot, because, open_spot
+from hygiene_core.host.actions.ground import Ended, Ground, Point, Spot, because, open_spot, unreadable
 from hygiene_core.host.actions.holders import Wanted, holders, refuse_job
 from hygiene_core.host.actions.quarantine import entry_name, move, move_back, quarantine_of, sync
 from hygiene_core.host.actions.updates import refuse_update
@@ -56,6 +56,8 @@ def drift_of(action: Action, ground: Ground) -> Acted | None:
                 return None
     except Ended as end:
         return end.acted
+    except OSError as error:
+        return unreadable(action, error)
     return tally.acted()
 
 
@@ -73,6 +75,8 @@ def remove(action: Action, ground: Ground) -> Acted:
                     _through(action, spot, ground, quarantine, going=going, tally=tally)
     except Ended as end:
         tally.ends.append(end.acted)
+    except OSError as error:
+        tally.ends.append(unreadable(action, error))
     return tally.acted()
 
 

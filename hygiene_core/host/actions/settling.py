@@ -6,7 +6,16 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 
-from hygiene_core.host.actions.ground import NOWHERE, Ended, Ground, Spot, because, ended, open_holder
+from hygiene_core.host.actions.ground import (
+    NOWHERE,
+    Ended,
+    Ground,
+    Spot,
+    because,
+    ended,
+    open_holder,
+    unreadable,
+)
 from hygiene_core.host.actions.quarantine import BEGUN, entry_name, move_back, quarantine_of
 from hygiene_core.host.probes.walk import named, shown
 from hygiene_core.model.act import Acted, Outcome, Why
@@ -69,6 +78,8 @@ def put_back(action: Action, ground: Ground) -> Acted:
             ends = [_back(thing, spot, ground) for thing in _things(action)]
     except Ended as end:
         return end.acted
+    except OSError as error:
+        return unreadable(action, error)
     order = (Outcome.FAILED, Outcome.KEPT, Outcome.ALREADY_ABSENT)
     return min(ends, key=lambda one: order.index(one.outcome))
 
