@@ -42,6 +42,7 @@ from hygiene_core.model.resource import (
     BuildCacheRecord,
     Builder,
     Container,
+    DiagnosticLog,
     Image,
     Kind,
     Resource,
@@ -58,6 +59,7 @@ __all__ = [
     "builder",
     "cache_record",
     "container",
+    "diagnostic_log",
     "digest",
     "docker_credentials",
     "engine",
@@ -237,8 +239,25 @@ def workdir(name: str = "lane-1/_work/odoo-docker", **fields: Any) -> RunnerWork
         "apparent_bytes": 2 * GIB - MIB,
         "entries": 40_000,
         "changed_at": NOW - timedelta(days=2),
+        "device": 2049,
+        "inode": int(digest(name)[:8], 16),
+        "ctime_ns": 1_767_225_600_000_000_007,
     }
     return RunnerWorkdir(**made | fields)
+
+
+def diagnostic_log(name: str = "Worker_20260401-000000-utc.log", **fields: Any) -> DiagnosticLog:
+    """A log of 4 KiB, last written 40 days ago."""
+    made: dict[str, Any] = {
+        "name": name,
+        "device": 2049,
+        "inode": int(digest(name)[:8], 16),
+        "ctime_ns": 1_767_225_600_000_000_007,
+        "size_bytes": 4096,
+        "apparent_bytes": 4000,
+        "changed_at": NOW - timedelta(days=40),
+    }
+    return DiagnosticLog(**made | fields)
 
 
 def run_cache(name: str = "builds/run-7001", **fields: Any) -> RunCache:
@@ -252,6 +271,9 @@ def run_cache(name: str = "builds/run-7001", **fields: Any) -> RunCache:
         "apparent_bytes": 3 * MIB - 5,
         "entries": 12,
         "changed_at": NOW - timedelta(days=2),
+        "device": 2049,
+        "inode": int(digest(name)[:8], 16),
+        "ctime_ns": 1_767_225_600_000_000_007,
     }
     return RunCache(**made | fields)
 

@@ -163,7 +163,14 @@ def host(name: str, table: HostTable, source: str) -> Host:
         budgets={builder: _budget(budget) for builder, budget in table.budgets.items()},
         runner_roots=tuple(RunnerRoot(name=root.name, path=root.path) for root in table.runner_roots),
         run_caches=tuple(
-            RunCacheRoot(name=cache.name, path=cache.path, prefix=cache.prefix) for cache in table.run_caches
+            RunCacheRoot(
+                name=cache.name,
+                path=cache.path,
+                prefix=cache.prefix,
+                high_water_bytes=cache.high_water,
+                low_water_bytes=cache.low_water,
+            )
+            for cache in table.run_caches
         ),
         homes=tuple(dict.fromkeys(table.homes)),
         minimums={tool: least for tool, least in table.minimums if least is not None},

@@ -50,6 +50,8 @@ grace = "168h"
 # stopped_container = "168h"
 # anonymous_volume = "168h"
 # orphan_builder = "168h"
+# runner_checkout = "720h"
+# diagnostic_log = "720h"
 
 # How much build cache a builder keeps; "embedded" is the Engine's own builder.
 # [hosts.{table}.budgets.embedded]
@@ -65,6 +67,8 @@ grace = "168h"
 # name = "builds"
 # path = "/path/of/the/cache"
 # prefix = "run-"
+# high_water = "200GiB"
+# low_water = "150GiB"
 
 # Where evidence is kept, if not in the usual place.
 # [evidence]

@@ -32,6 +32,7 @@ __all__ = [
     "parse_prefix",
     "parse_socket",
     "parse_transport",
+    "water_problem",
 ]
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
@@ -237,4 +238,16 @@ def budget_problem(max_bytes: int, reserved_bytes: int | None, *, allow_small: b
             f"reserved ({format_size(reserved_bytes)}) is more than 0.8 of max "
             f"({format_size(max_bytes)}): at most {format_size(most)}"
         )
+    return None
+
+
+def water_problem(high_bytes: int | None, low_bytes: int | None) -> str | None:
+    """Why two water marks cannot be used, or `None`."""
+    if high_bytes is None and low_bytes is None:
+        return None
+    if high_bytes is None or low_bytes is None:
+        there, other = ("high_water", "low_water") if low_bytes is None else ("low_water", "high_water")
+        return f"{there} is set and {other} is not: both or none"
+    if low_bytes >= high_bytes:
+        return f"low_water ({format_size(low_bytes)}) is not less than high_water ({format_size(high_bytes)})"
     return None

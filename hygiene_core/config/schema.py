@@ -146,6 +146,12 @@ class AgesTable(Table):
     orphan_builder: Duration | None = Field(
         None, description="What is left of a BuildKit builder that is gone: its container or state volume."
     )
+    runner_checkout: Duration | None = Field(
+        None, description="Checkouts of GitHub Actions runners that no job has changed."
+    )
+    diagnostic_log: Duration | None = Field(
+        None, description="Logs in the `_diag` of GitHub Actions runners, each by its own stamps."
+    )
 
 
 class BudgetTable(Table):
@@ -202,6 +208,18 @@ class RunCacheTable(Table):
         examples=["run-"],
         description="What stands before the id of the run, a number with or without `-` and the attempt.",
     )
+    high_water: Size | None = Field(
+        None, description="Once the directories hold more than this, the oldest may go."
+    )
+    low_water: Size | None = Field(
+        None, description="They go until no more than this is left. Less than `high_water`; both or none."
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> RunCacheTable:
+        if said := rules.water_problem(self.high_water, self.low_water):
+            raise PydanticCustomError(PROBLEM, "{said}", {"said": said})
+        return self
 
 
 class DeadlinesTable(Table):

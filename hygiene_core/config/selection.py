@@ -13,7 +13,8 @@ from hygiene_core.model.resource import Kind
 
 __all__ = ["parse_selection"]
 
-_KINDS = [one.value for one in (Kind.IMAGE, Kind.CONTAINER, Kind.VOLUME, Kind.BUILDER)]
+_RETIRED = (Kind.IMAGE, Kind.CONTAINER, Kind.VOLUME, Kind.BUILDER, Kind.RUNNER_WORKDIR, Kind.RUN_CACHE)
+_KINDS = [one.value for one in _RETIRED]
 _VERDICTS = [one.value for one in (Verdict.CANDIDATE, Verdict.RETAINED)]
 _FORMS = "write for example kind:image, name:odoo*, size>1GiB or verdict:retained"
 _BOUNDED = "only names narrow a bounded plan, which is about whole caches; write for example name:embedded"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from hygiene_core.decide.context import Context
+from hygiene_core.decide.directories import is_diagnostics, old_logs
 from hygiene_core.decide.doubting import UNKNOWN_RULES
 from hygiene_core.decide.layers import ImageSizes
 from hygiene_core.decide.protecting import PROTECTED_RULES
@@ -15,7 +16,15 @@ from hygiene_core.decide.rule import Rule
 from hygiene_core.decide.using import IN_USE_RULES
 from hygiene_core.model.judgement import Chain, Judged, Reason, Verdict, Weighed
 from hygiene_core.model.observation import Observation
-from hygiene_core.model.resource import BuildCacheRecord, Image, Kind, Resource, Volume
+from hygiene_core.model.resource import (
+    BuildCacheRecord,
+    Image,
+    Kind,
+    Resource,
+    RunCache,
+    RunnerWorkdir,
+    Volume,
+)
 
 __all__ = ["ALL_RULES", "classify", "explain", "unique_bytes"]
 
@@ -77,13 +86,20 @@ def _judge(resource: Resource, context: Context) -> Judged:
         verdict=verdict,
         reasons=reasons,
         size_bytes=resource.size_bytes,
-        unique_bytes=unique_bytes(resource, context.sizes),
+        unique_bytes=_would_free(resource, verdict, context),
         used_by=_users(resource, context.relations),
         first_seen_at=None if known is None else known.first_seen_at,
         idle_since_at=None if known is None else known.idle_since_at,
         unused_since_at=None if known is None else known.unused_since_at,
         facts=resource,
     )
+
+
+def _would_free(resource: Resource, verdict: Verdict, context: Context) -> int | None:
+    """As `unique_bytes`; of a `_diag` whose old logs may go, those alone."""
+    if isinstance(resource, RunnerWorkdir) and verdict is Verdict.CANDIDATE and is_diagnostics(resource):
+        return sum(log.size_bytes for log in old_logs(resource, context))
+    return unique_bytes(resource, context.sizes)
 
 
 def _verdict(resource: Resource, context: Context) -> tuple[Verdict, tuple[Reason, ...]]:
@@ -109,5 +125,7 @@ def _users(resource: Resource, relations: Relations) -> tuple[str, ...]:
             return relations.volume_users.get(resource.id, ())
         case BuildCacheRecord():
             return relations.record_children.get(resource.id, ())
+        case RunnerWorkdir() | RunCache():
+            return relations.directory_users.get(resource.path, ())
         case _:
             return ()

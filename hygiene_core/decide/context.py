@@ -13,9 +13,18 @@ from hygiene_core.model.coverage import Followed, Span
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.policy import Policy
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Resource, Volume
+from hygiene_core.model.resource import (
+    BuildCacheRecord,
+    Builder,
+    Container,
+    Image,
+    Resource,
+    RunCache,
+    RunnerWorkdir,
+    Volume,
+)
 
-__all__ = ["Context", "cache_selections", "clock_problem", "missing_sections", "stamp"]
+__all__ = ["Context", "Water", "cache_selections", "clock_problem", "missing_sections", "stamp"]
 
 CLOCK_SLACK = timedelta(minutes=5)
 """How far a clock may step back between two runs before ages are no longer believed."""
@@ -31,13 +40,24 @@ def stamp(at: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Water:
+    """One run cache and its marks, in bytes. `selected` are the ids that go, `left_bytes` the rest."""
+
+    held_bytes: int
+    left_bytes: int
+    high_bytes: int
+    low_bytes: int
+    selected: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What rules see besides the resource itself.
 
     `memory` is what is remembered, this observation included. `missing` maps a section to why it is not
     complete. `followed` is what is known of the use of images, `covered` the time up to now for which it is
-    whole; `None` if it does not reach up to now. `engine_changed` says that the memory of another Engine was
-    put aside.
+    whole; `None` if it does not reach up to now. `water` are the run caches with marks. `engine_changed` says
+    that the memory of another Engine was put aside.
     """
 
     now: datetime
@@ -51,6 +71,7 @@ class Context:
     engine_changed: bool = False
     followed: Followed = field(default_factory=Followed)
     covered: Span | None = None
+    water: dict[str, Water] = field(default_factory=dict)
 
     def known(self, resource: Resource) -> Known | None:
         """What is remembered of a resource, this observation included."""
@@ -66,6 +87,7 @@ class Context:
 
         It is the latest of first seen, idle since and last change; of a container's start and end, which the
         Engine tells as events; and of the creation of a container or volume, which cannot be older than that.
+        Of a directory it is also the newest change of anything inside.
         """
         known = self.known(resource)
         if known is None:
@@ -80,6 +102,8 @@ class Context:
                 times.append(resource.created_at)
             case Builder() if resource.volume in self.relations.volumes:
                 times.append(self.relations.volumes[resource.volume].created_at)
+            case RunnerWorkdir() | RunCache():
+                times.append(resource.changed_at)
             case _:
                 pass
         return max(at for at in times if at is not None)

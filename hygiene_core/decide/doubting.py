@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from hygiene_core.decide.cache import age_reference
 from hygiene_core.decide.context import Context, stamp
+from hygiene_core.decide.directories import directory_age, is_diagnostics
 from hygiene_core.decide.relations import ACTIVE_STATES
 from hygiene_core.decide.rule import (
     AGED,
     BUILD_CACHE,
     BUILDER,
     CONTAINER,
+    DIRECTORY,
     IMAGE,
     RECORDS,
-    RUN_CACHE,
     WORKDIR,
     Rule,
     listed,
@@ -28,11 +29,12 @@ from hygiene_core.model.resource import (
     Image,
     Kind,
     Resource,
+    RunCache,
     RunnerWorkdir,
     Volume,
 )
 
-__all__ = ["UNKNOWN_RULES", "incomplete"]
+__all__ = ["UNKNOWN_RULES", "incomplete", "unknown_directory"]
 
 _NEEDED_SECTIONS: dict[Kind, tuple[SectionName, ...]] = {
     Kind.IMAGE: (SectionName.CONTAINERS, SectionName.IMAGES),
@@ -40,8 +42,8 @@ _NEEDED_SECTIONS: dict[Kind, tuple[SectionName, ...]] = {
     Kind.VOLUME: (SectionName.CONTAINERS, SectionName.VOLUMES, SectionName.BUILDERS),
     Kind.BUILD_CACHE: (SectionName.BUILD_CACHE,),
     Kind.BUILDER: (SectionName.CONTAINERS, SectionName.VOLUMES, SectionName.BUILDERS),
-    Kind.RUNNER_WORKDIR: (SectionName.RUNNERS,),
-    Kind.RUN_CACHE: (SectionName.RUN_CACHES,),
+    Kind.RUNNER_WORKDIR: (SectionName.CONTAINERS, SectionName.RUNNERS),
+    Kind.RUN_CACHE: (SectionName.CONTAINERS, SectionName.RUN_CACHES),
 }
 
 
@@ -130,11 +132,24 @@ def _runner_unseen(resource: RunnerWorkdir, context: Context) -> str | None:
     return None
 
 
+def unknown_directory(resource: RunnerWorkdir | RunCache, context: Context) -> str | None:
+    """What has to be known of a directory before any rule lets go of it, and is not; or `None`."""
+    if directory_age(resource, context.policy) is None:
+        return None
+    if None in {resource.device, resource.inode, resource.ctime_ns}:
+        return "which directory it is was not read: device, inode and change time"
+    if is_diagnostics(resource):
+        return None  # each log has a size and stamps of its own
+    if not resource.whole or resource.size_bytes is None:
+        return "something inside could not be read"
+    return "when it last changed is not known" if resource.changed_at is None else None
+
+
 UNKNOWN_RULES = (
     Rule(
         "unknown.section",
         Verdict.UNKNOWN,
-        AGED | BUILD_CACHE | WORKDIR | RUN_CACHE,
+        AGED | BUILD_CACHE | DIRECTORY,
         "Is the evidence to judge it missing?",
         "sections of the observation",
         incomplete,
@@ -142,13 +157,18 @@ UNKNOWN_RULES = (
     Rule(
         "unknown.clock",
         Verdict.UNKNOWN,
-        AGED | BUILD_CACHE | WORKDIR | RUN_CACHE,
+        AGED | BUILD_CACHE | DIRECTORY,
         "Is the clock in doubt?",
         "ledger",
         _clock,
     ),
     Rule(
-        "unknown.memory", Verdict.UNKNOWN, AGED, "Is its history missing?", "known resources", _not_remembered
+        "unknown.memory",
+        Verdict.UNKNOWN,
+        AGED | DIRECTORY,
+        "Is its history missing?",
+        "known resources",
+        _not_remembered,
     ),
     Rule(
         "unknown.state",
@@ -189,6 +209,14 @@ UNKNOWN_RULES = (
         "Is it not known whether its runner runs a job?",
         "process table",
         _runner_unseen,
+    ),
+    Rule(
+        "unknown.directory",
+        Verdict.UNKNOWN,
+        DIRECTORY,
+        "Would its identity, size and age have to be known, and are not?",
+        "runner directory, run cache",
+        unknown_directory,
     ),
     Rule(
         "unknown.record",

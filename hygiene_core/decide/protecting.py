@@ -97,8 +97,17 @@ def _embedded_builder(resource: Builder, _context: Context) -> str | None:
     return "it is a part of the Engine" if resource.driver == "embedded" else None
 
 
-def _runner_update(resource: RunnerWorkdir, _context: Context) -> str | None:
-    return "the runner updates itself through it" if resource.role == "update" else None
+def _runner_update(resource: RunnerWorkdir, context: Context) -> str | None:
+    if resource.role == "update":
+        return "the runner updates itself through it"
+    update = context.relations.updating.get(resource.runner)
+    return f"the runner {resource.runner} updates itself: {update} is there" if update else None
+
+
+def _runner_role(resource: RunnerWorkdir, _context: Context) -> str | None:
+    if resource.role in {"tools", "actions", "temporary"}:
+        return f"the runner keeps it for its jobs ({resource.role})"
+    return None
 
 
 def is_protected(resource: Resource, context: Context) -> bool:
@@ -154,8 +163,16 @@ PROTECTED_RULES = (
         "protect.runner_update",
         Verdict.PROTECTED,
         WORKDIR,
-        "Is it the runner's own?",
+        "Does its runner update itself?",
         "runner directory",
         _runner_update,
+    ),
+    Rule(
+        "protect.runner_role",
+        Verdict.PROTECTED,
+        WORKDIR,
+        "Is it the runner's own?",
+        "runner directory",
+        _runner_role,
     ),
 )

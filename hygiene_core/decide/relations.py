@@ -59,6 +59,8 @@ class Relations:
     builders: dict[str, Builder]
     builder_of_container: dict[str, Builder]
     homes_unread: str | None
+    directory_users: dict[str, tuple[str, ...]]
+    updating: dict[str, str]
 
 
 def relate(observation: Observation, protect: Protect) -> Relations:
@@ -107,6 +109,8 @@ def relate(observation: Observation, protect: Protect) -> Relations:
         builders={builder.id: builder for builder in observation.builders},
         builder_of_container={b.container_id: b for b in observation.builders if b.container_id},
         homes_unread=_homes_unread(observation),
+        directory_users=_directory_users(observation),
+        updating={one.runner: one.id for one in observation.runner_workdirs if one.role == "update"},
     )
 
 
@@ -192,6 +196,23 @@ def _volume_users(containers: Iterable[Container], volumes: Iterable[Volume]) ->
                             yield places[path], container.name
                             break
                         path = path.rpartition("/")[0]
+
+    return _grouped(pairs())
+
+
+def _directory_users(observation: Observation) -> dict[str, tuple[str, ...]]:
+    """Who binds a runner's directory or a run cache, or anything in one: container names by its path."""
+    places = {one.path for one in observation.runner_workdirs}
+    places |= {one.path for one in observation.run_caches}
+
+    def pairs() -> Iterable[tuple[str, str]]:
+        for container in observation.containers:
+            for mount in container.mounts:
+                path = (mount.source or "").rstrip("/") if mount.type == "bind" else ""
+                while path:
+                    if path in places:
+                        yield path, container.name
+                    path = path.rpartition("/")[0]
 
     return _grouped(pairs())
 

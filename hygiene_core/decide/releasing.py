@@ -6,12 +6,14 @@ from datetime import datetime, timedelta
 
 from hygiene_core.decide.cache import UNTOUCHED_TYPES, age_reference
 from hygiene_core.decide.context import Context, stamp
+from hygiene_core.decide.directories import directory_age, is_diagnostics, old_logs
 from hygiene_core.decide.relations import budget_of
 from hygiene_core.decide.rule import (
     AGED,
     BUILD_CACHE,
     BUILDER,
     CONTAINER,
+    DIRECTORY,
     IMAGE,
     KNOWN,
     RECORDS,
@@ -21,7 +23,16 @@ from hygiene_core.decide.rule import (
     Rule,
 )
 from hygiene_core.model.judgement import Verdict
-from hygiene_core.model.resource import BuildCacheRecord, Builder, Container, Image, Resource, Volume
+from hygiene_core.model.resource import (
+    BuildCacheRecord,
+    Builder,
+    Container,
+    Image,
+    Resource,
+    RunCache,
+    RunnerWorkdir,
+    Volume,
+)
 
 __all__ = ["CANDIDATE_RULES", "RETAINED_RULES", "keep_age"]
 
@@ -42,6 +53,8 @@ def keep_age(resource: Resource, context: Context) -> timedelta | None:
             age = ages.anonymous_volume
         case Builder():
             age = ages.orphan_builder
+        case RunnerWorkdir() | RunCache():
+            age = directory_age(resource, context.policy)
     return age
 
 
@@ -54,11 +67,15 @@ def _until(reference: datetime, span: timedelta, context: Context) -> str | None
 
 
 def _grace(resource: Resource, context: Context) -> str | None:
+    if is_diagnostics(resource):
+        return None  # it always changes; `keep.young_logs` speaks of what is in it
     reference = context.idle_reference(resource)
     return None if reference is None else _until(reference, context.policy.ages.grace, context)
 
 
 def _idle_age(resource: Resource, context: Context) -> str | None:
+    if is_diagnostics(resource):
+        return None
     reference, span = context.idle_reference(resource), keep_age(resource, context)
     if reference is None or span is None:
         return None
@@ -69,6 +86,25 @@ def _no_rule(resource: Resource, context: Context) -> str | None:
     if keep_age(resource, context) is None:
         return "no rule of the policy lets go of this sort of resource"
     return None
+
+
+def _young_logs(resource: RunnerWorkdir, context: Context) -> str | None:
+    age = keep_age(resource, context)
+    if not is_diagnostics(resource) or age is None or old_logs(resource, context):
+        return None
+    before = context.now - max(age, context.policy.ages.grace)
+    return f"no log in it was last written before {stamp(before)}"
+
+
+def _within_water(resource: RunCache, context: Context) -> str | None:
+    water = context.water.get(resource.cache)
+    if water is None or resource.id in water.selected:
+        return None
+    if water.held_bytes <= water.high_bytes:
+        return f"{resource.cache} holds {water.held_bytes} bytes; its high water is {water.high_bytes} bytes"
+    if water.left_bytes > water.low_bytes:
+        return None  # the water keeps nothing then; what stays has a reason of its own
+    return f"{resource.cache} reaches its low water of {water.low_bytes} bytes without it"
 
 
 def _named_volume(resource: Volume, context: Context) -> str | None:
@@ -202,11 +238,36 @@ def _leaked_state(resource: Volume | Builder, context: Context) -> str | None:
     return _waited("the state volume of a builder that has no container", resource, context)
 
 
+def _checkout(resource: RunnerWorkdir, context: Context) -> str | None:
+    if resource.role != "checkout":
+        return None
+    return _waited("a checkout that no job has changed", resource, context)
+
+
+def _logs(resource: RunnerWorkdir, context: Context) -> str | None:
+    logs = old_logs(resource, context)
+    if not logs:
+        return None
+    newest = stamp(max(log.changed_at for log in logs if log.changed_at is not None))
+    count = f"{len(logs)} {'log' if len(logs) == 1 else 'logs'}"
+    return f"{count} in it, last written up to {newest}; all else in it stays"
+
+
+def _over_water(resource: RunCache, context: Context) -> str | None:
+    water = context.water.get(resource.cache)
+    if water is None or resource.id not in water.selected:
+        return None
+    return (
+        f"{resource.cache} holds {water.held_bytes} bytes, over its high water of {water.high_bytes}; "
+        f"the oldest go down to {water.low_bytes}"
+    )
+
+
 _R, _C = Verdict.RETAINED, Verdict.CANDIDATE
 
 RETAINED_RULES = (
-    Rule("keep.grace", _R, AGED, "Is it within the grace time?", KNOWN, _grace),
-    Rule("keep.idle_age", _R, AGED, "Has it been idle for too short a time?", KNOWN, _idle_age),
+    Rule("keep.grace", _R, AGED | DIRECTORY, "Is it within the grace time?", KNOWN, _grace),
+    Rule("keep.idle_age", _R, AGED | WORKDIR, "Has it been idle for too short a time?", KNOWN, _idle_age),
     Rule("keep.named_volume", _R, VOLUME, "Is it a named volume?", "GET /volumes", _named_volume),
     Rule(
         "keep.volume_elsewhere",
@@ -232,8 +293,15 @@ RETAINED_RULES = (
         "buildx instance files of the configured homes",
         _instance,
     ),
+    Rule("keep.no_rule", _R, AGED | DIRECTORY, "Is there no rule for it?", "hygiene.toml", _no_rule),
+    Rule("keep.young_logs", _R, WORKDIR, "Are all logs in it too young?", "runner directory", _young_logs),
     Rule(
-        "keep.no_rule", _R, AGED | WORKDIR | RUN_CACHE, "Is there no rule for it?", "hygiene.toml", _no_rule
+        "keep.water",
+        _R,
+        RUN_CACHE,
+        "Is its cache within its water marks without removing it?",
+        "run caches",
+        _within_water,
     ),
     Rule("cache.shared", _R, BUILD_CACHE, "Is it shared with an image?", RECORDS, _record_shared),
     Rule("cache.internal", _R, BUILD_CACHE, "Is it BuildKit's own?", RECORDS, _record_internal),
@@ -264,5 +332,8 @@ CANDIDATE_RULES = (
         _leaked_state,
     ),
     Rule("release.abandoned_builder", _C, BUILDER, "Is it a builder without owner?", KNOWN, _abandoned),
+    Rule("release.runner_checkout", _C, WORKDIR, "Is it a checkout left alone?", KNOWN, _checkout),
+    Rule("release.diagnostic_logs", _C, WORKDIR, "Are old logs in it?", "runner directory", _logs),
+    Rule("release.run_cache", _C, RUN_CACHE, "Is its cache over its high water?", "run caches", _over_water),
     Rule("cache.over_budget", _C, BUILD_CACHE, "Is it over the budget?", RECORDS, _record_selected),
 )

@@ -13,6 +13,7 @@ from hygiene_core.decide.layers import image_sizes
 from hygiene_core.decide.protecting import is_protected
 from hygiene_core.decide.relations import relate
 from hygiene_core.decide.using import is_used
+from hygiene_core.decide.water import waters
 from hygiene_core.model.coverage import Followed
 from hygiene_core.model.known import Key, Known, Memory
 from hygiene_core.model.observation import Observation, would_show
@@ -66,7 +67,8 @@ def gather(
     remembered = remember(observation, context)
     covered = remembered.covered
     reaches = covered is not None and covered.until_at >= observation.started_at
-    return replace(context, memory=remembered, covered=covered if reaches else None)
+    judged = replace(context, memory=remembered, covered=covered if reaches else None)
+    return replace(judged, water=waters(observation, judged))
 
 
 def _free_bytes(observation: Observation) -> int | None:

@@ -15,6 +15,7 @@ __all__ = [
     "BUILDER",
     "BUILD_CACHE",
     "CONTAINER",
+    "DIRECTORY",
     "IMAGE",
     "KNOWN",
     "LABELLED",
@@ -34,6 +35,7 @@ BUILD_CACHE = frozenset({Kind.BUILD_CACHE})
 BUILDER = frozenset({Kind.BUILDER})
 WORKDIR = frozenset({Kind.RUNNER_WORKDIR})
 RUN_CACHE = frozenset({Kind.RUN_CACHE})
+DIRECTORY = WORKDIR | RUN_CACHE
 LABELLED = IMAGE | CONTAINER | VOLUME
 AGED = LABELLED | BUILDER
 """The kinds whose age is counted by our own evidence."""

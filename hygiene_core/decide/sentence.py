@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hygiene_core.model.policy import Budget, Limits, Policy, Protect, is_glob
+from hygiene_core.model.policy import Budget, Limits, Policy, Protect, RunCacheRoot, is_glob
 from hygiene_core.model.sizes import iec_size
 
 __all__ = ["sentence"]
@@ -15,6 +15,8 @@ _LET_GO = (
     ("stopped_container", "stopped containers"),
     ("anonymous_volume", "anonymous volumes"),
     ("orphan_builder", "orphans of builders"),
+    ("runner_checkout", "checkouts of runners"),
+    ("diagnostic_log", "logs of runners"),
 )
 
 
@@ -28,6 +30,7 @@ def sentence(policy: Policy) -> str:
         _kept(policy.protect),
         _let_go(policy),
         _budgets(policy),
+        *(_water(place) for place in policy.run_caches),
         _limits(policy.limits),
     ]
     text = "; ".join(clause for clause in clauses if clause) + "."
@@ -87,6 +90,15 @@ def _budget(budget: Budget, builders: list[str]) -> str:
             if budget.min_free_bytes
             else ""
         )
+    )
+
+
+def _water(place: RunCacheRoot) -> str:
+    if place.high_water_bytes is None or place.low_water_bytes is None:
+        return ""
+    return (
+        f"once the run cache {place.name} holds over {_size(place.high_water_bytes)}, "
+        f"let go of its oldest runs down to {_size(place.low_water_bytes)}"
     )
 
 

@@ -62,7 +62,7 @@ def summarise(observation: Observation, judged: tuple[Judged, ...], context: Con
         runner_workdir_bytes=_workdir_bytes(observation),
         orphan_buildkit_containers=_count(observation, orphan_containers(observation, context)),
         orphan_buildkit_volumes=_count(observation, orphan_volumes(observation, context)),
-        candidate_bytes=_candidate_bytes(observation, judged, context.sizes),
+        candidate_bytes=_candidate_bytes(observation, judged, context),
         warm_builders=_warm_builders(observation, context.policy),
         warm_images=_warm_images(observation, context.policy),
         classes=classes,
@@ -218,13 +218,19 @@ def _build_cache(observation: Observation) -> ClassSummary:
     return _class(observation, SectionName.BUILD_CACHE, figures)
 
 
-def _candidate_bytes(observation: Observation, judged: tuple[Judged, ...], sizes: ImageSizes) -> int | None:
+def _candidate_bytes(observation: Observation, judged: tuple[Judged, ...], context: Context) -> int | None:
     """What all candidates together would free; `None` unless everything that may be one was seen.
 
     The row of a builder without a container repeats its volume and is left out; the volume of one that has a
     container is no candidate by itself.
     """
-    if any(observation.availability(name) is not Availability.COMPLETE for name in _CANDIDATE_SECTIONS):
+    policy = context.policy
+    sections = [*_CANDIDATE_SECTIONS]
+    if policy.runner_roots and (policy.ages.runner_checkout or policy.ages.diagnostic_log):
+        sections.append(SectionName.RUNNERS)
+    if any(place.high_water_bytes is not None for place in policy.run_caches):
+        sections.append(SectionName.RUN_CACHES)
+    if any(observation.availability(name) is not Availability.COMPLETE for name in sections):
         return None
     told = observation.sections.get(SectionName.BUILDER_CACHE)  # an older recording has none
     if told is not None and told.availability is not Availability.COMPLETE:
@@ -232,7 +238,7 @@ def _candidate_bytes(observation: Observation, judged: tuple[Judged, ...], sizes
     candidates = [row for row in judged if row.verdict is Verdict.CANDIDATE]
     images = [row.facts for row in candidates if isinstance(row.facts, Image)]
     others = [row for row in candidates if row.kind is not Kind.IMAGE and not _is_told_twice(row)]
-    return _total([sizes.freed_bytes(images), *(row.unique_bytes for row in others)])
+    return _total([context.sizes.freed_bytes(images), *(row.unique_bytes for row in others)])
 
 
 def _class_candidates(

@@ -8,6 +8,7 @@ from hygiene_core.decide.rule import (
     BUILD_CACHE,
     BUILDER,
     CONTAINER,
+    DIRECTORY,
     IMAGE,
     RECORDS,
     VOLUME,
@@ -22,6 +23,7 @@ from hygiene_core.model.resource import (
     Container,
     Image,
     Resource,
+    RunCache,
     RunnerWorkdir,
     Volume,
 )
@@ -89,6 +91,11 @@ def _builder_attached(resource: Builder, _context: Context) -> str | None:
 def _builder_builds(resource: Builder, _context: Context) -> str | None:
     count = resource.running_builds
     return f"{count} {'build runs' if count == 1 else 'builds run'} in it" if count else None
+
+
+def _bound(resource: RunnerWorkdir | RunCache, context: Context) -> str | None:
+    users = context.relations.directory_users.get(resource.path)
+    return f"bound by container {listed(users)}" if users else None
 
 
 def is_used(resource: Resource, context: Context) -> bool:
@@ -164,5 +171,13 @@ IN_USE_RULES = (
         "Does its runner run a job?",
         "process table",
         _job_runs,
+    ),
+    Rule(
+        "use.bind",
+        Verdict.IN_USE,
+        DIRECTORY,
+        "Does a container of any state bind it, or anything in it?",
+        "Mounts of GET /containers/json",
+        _bound,
     ),
 )

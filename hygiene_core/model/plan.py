@@ -22,6 +22,7 @@ __all__ = [
     "Mode",
     "Outlook",
     "Plan",
+    "PlannedFile",
     "PlannedHost",
     "PlannedRecord",
     "Selection",
@@ -48,6 +49,8 @@ class Verb(StrEnum):
     STOP_AND_REMOVE_CONTAINER = "stop_and_remove_container"
     REMOVE_IMAGE = "remove_image"
     REMOVE_VOLUME = "remove_volume"
+    REMOVE_DIRECTORY = "remove_directory"
+    REMOVE_FILES = "remove_files"
 
 
 class BlockerCode(StrEnum):
@@ -95,6 +98,20 @@ class PlannedRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFile:
+    """A file below the path that an action names, with the identity that it has to have (stat(2)).
+
+    `size_bytes` is its length.
+    """
+
+    name: str
+    device: int
+    inode: int
+    ctime_ns: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
     """One step, numbered from 1 in the order in which it is to be done.
 
@@ -104,6 +121,9 @@ class Action:
 
     For `prune_records`, `records` go leaf first, least recently used first, and `cap_bytes` is the size above
     which the builder's private records may be removed at all: one byte more than what is to stay.
+
+    For `remove_directory` and `remove_files`, `facts` hold the path, device, inode and change time of the
+    directory; `files` are those of it that go.
     """
 
     number: int
@@ -118,6 +138,7 @@ class Action:
     after: tuple[int, ...] = ()
     container_id: str | None = None
     records: tuple[PlannedRecord, ...] = ()
+    files: tuple[PlannedFile, ...] = ()
     private_bytes: int | None = None
     cap_bytes: int | None = None
     budget: Budget | None = None

@@ -87,6 +87,8 @@ class Ages:
     stopped_container: timedelta | None = None
     anonymous_volume: timedelta | None = None
     orphan_builder: timedelta | None = None
+    runner_checkout: timedelta | None = None
+    diagnostic_log: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,11 +127,17 @@ class RunnerRoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunCacheRoot:
-    """A directory in which CI runs leave one directory each, called `prefix` and the id of the run."""
+    """A directory in which CI runs leave one directory each, called `prefix` and the id of the run.
+
+    Once all of them hold more than `high_water_bytes`, the oldest may go until they hold `low_water_bytes`.
+    Without these two nothing of it may go.
+    """
 
     name: str
     path: str
     prefix: str
+    high_water_bytes: int | None = None
+    low_water_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,11 @@ from typing import Literal, TypeAlias
 __all__ = [
     "EMBEDDED_BUILDER",
     "IDLE_STATES",
+    "QUARANTINE",
     "BuildCacheRecord",
     "Builder",
     "Container",
+    "DiagnosticLog",
     "GcRule",
     "Image",
     "Kind",
@@ -33,6 +35,9 @@ EMBEDDED_BUILDER = "embedded"
 
 IDLE_STATES = frozenset({"created", "exited", "dead"})
 """The states of a container in which nothing of it runs."""
+
+QUARANTINE = ".hygiene-quarantine"
+"""The directory, in the root that an operator allows, through which other directories are removed."""
 
 Labels: TypeAlias = dict[str, str]
 
@@ -249,6 +254,23 @@ class Builder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiagnosticLog:
+    """One `Runner_*.log` or `Worker_*.log` of a runner's `_diag`. `changed_at` is the newest of its stamps.
+
+    `size_bytes` counts the blocks that are allocated, `apparent_bytes` is the length. Device, inode and
+    change time (nanoseconds since the epoch, stat(2)) are its identity.
+    """
+
+    name: str
+    device: int
+    inode: int
+    ctime_ns: int
+    size_bytes: int
+    apparent_bytes: int
+    changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerWorkdir:
     """One directory of a GitHub Actions runner: a checkout under `_work`, or a directory the runner keeps.
 
@@ -256,6 +278,9 @@ class RunnerWorkdir:
     are allocated, `apparent_bytes` the lengths of the files; a file with several names counts once.
     `changed_at` is the newest change of anything inside. Symbolic links are not followed, other filesystems
     not entered. `whole` is false where something inside could not be read: the figures are then lower bounds.
+
+    `device`, `inode` and `ctime_ns` (nanoseconds since the epoch, stat(2)) are the identity of the directory
+    itself; `None` where they were not read. `logs` are the logs of `_diag`, oldest first, a thousand at most.
     """
 
     kind: Literal[Kind.RUNNER_WORKDIR] = Kind.RUNNER_WORKDIR
@@ -268,6 +293,10 @@ class RunnerWorkdir:
     entries: int | None = None
     changed_at: datetime | None = None
     whole: bool = True
+    device: int | None = None
+    inode: int | None = None
+    ctime_ns: int | None = None
+    logs: tuple[DiagnosticLog, ...] = ()
 
     @property
     def name(self) -> str:
@@ -297,6 +326,9 @@ class RunCache:
     entries: int | None = None
     changed_at: datetime | None = None
     whole: bool = True
+    device: int | None = None
+    inode: int | None = None
+    ctime_ns: int | None = None
 
     @property
     def name(self) -> str:

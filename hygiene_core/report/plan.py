@@ -22,6 +22,8 @@ _DOES = {
     Verb.STOP_AND_REMOVE_CONTAINER: "remove container",
     Verb.REMOVE_IMAGE: "remove image",
     Verb.REMOVE_VOLUME: "remove volume",
+    Verb.REMOVE_DIRECTORY: "remove directory",
+    Verb.REMOVE_FILES: "remove old logs of",
 }
 
 _STAYS = {
@@ -141,6 +143,8 @@ def _name(action: Action) -> str:
 def _row(action: Action) -> list[str | Painted]:
     if action.verb is Verb.PRUNE_RECORDS:
         identity = _counted(len(action.records), "record")
+    elif action.verb is Verb.REMOVE_FILES:
+        identity = _counted(len(action.files), "file")
     else:
         identity = short(action.id) if action.id != action.name else ""
     return [

@@ -29,7 +29,7 @@ __all__ = ["DEMO_NAME", "DemoTransport", "Recording", "demo_host", "record", "re
 
 DEMO_NAME = "demo"
 _LABEL = "A recording of a lab host, made by this kit for demonstration. It is not this machine."
-_POLICY_DIGEST = "bc81f8f9edbb1542565417baa8ed4dbad87efa5983bd23a1e0268b551015e508"
+_POLICY_DIGEST = "bb7629d0cae2c7f9c8856bdd57ba84e8246277338f40492a5558730107491003"
 """What `config` computes of the policy below; a test compares them, for this room may not import `config`."""
 _GIB = 1024**3
 

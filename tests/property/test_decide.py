@@ -9,15 +9,30 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hygiene_core.decide.cache import select_records
+from hygiene_core.decide.classify import classify
 from hygiene_core.decide.layers import layer_tree
+from hygiene_core.decide.plan.retirement import retire_actions
+from hygiene_core.decide.plan.room import Room
 from hygiene_core.decide.relations import builder_names
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.known import Memory
 from hygiene_core.model.observation import SectionName
-from hygiene_core.model.policy import Budget, Protect
+from hygiene_core.model.plan import Selection
+from hygiene_core.model.policy import Ages, Bounds, Budget, Protect, RunCacheRoot
 from hygiene_core.model.resource import Image, Kind, Mount
-from hygiene_core.testing import NOW, builder, cache_record, image, observation, volume
-from tests.unit.decide.judging import BUDGET, container, judge, memory_of, policy
+from hygiene_core.testing import (
+    NOW,
+    builder,
+    cache_record,
+    diagnostic_log,
+    image,
+    observation,
+    run_cache,
+    runner,
+    volume,
+    workdir,
+)
+from tests.unit.decide.judging import BUDGET, container, context_of, judge, memory_of, policy
 
 DAY = timedelta(days=1)
 
@@ -202,3 +217,82 @@ def test_a_builder_is_known_by_its_name_whatever_its_index(name, index):
 def test_nothing_that_was_never_seen_before_is_let_go(seen):
     rows = judge(seen, memory=Memory())
     assert not [row for row in rows.values() if row.verdict is Verdict.CANDIDATE]
+
+
+@st.composite
+def directories(draw):
+    """Runners and run caches in any state: whatever may be missing of a directory is missing of some."""
+    flag, days = st.booleans(), st.integers(0, 60)
+
+    def fields():
+        number = st.one_of(st.none(), st.integers(0, 9))
+        stamp = draw(st.one_of(st.none(), days))
+        return {
+            "size_bytes": draw(st.one_of(st.none(), st.integers(0, 100))),
+            "whole": draw(st.sampled_from([True, True, False])),
+            "device": draw(number),
+            "inode": draw(number),
+            "ctime_ns": draw(number),
+            "changed_at": None if stamp is None else NOW - stamp * DAY,
+        }
+
+    runners = [runner(f"lane-{n}", busy=draw(st.sampled_from([True, False, False, None]))) for n in range(2)]
+    roles = ["checkout", "checkout", "tools", "actions", "temporary", "update"]
+    rows = [
+        workdir(f"lane-{draw(st.integers(0, 2))}/_work/d{n}", role=draw(st.sampled_from(roles)), **fields())
+        for n in range(draw(st.integers(0, 5)))
+    ]
+    logs = [diagnostic_log(f"Worker_{n}.log", changed_at=NOW - draw(days) * DAY) for n in range(3)]
+    rows.append(workdir("lane-0/_diag", role="diagnostics", logs=tuple(logs), **fields()))
+    rows += [run_cache(f"builds/run-{n}", **fields()) for n in range(draw(st.integers(0, 6)))]
+    binder = container("binds", mounts=(Mount(type="bind", source=f"{rows[0].path}/x", destination="/x"),))
+    missing = draw(
+        st.dictionaries(
+            st.sampled_from(["runners", "run_caches", "containers"]), st.just("frozen"), max_size=1
+        )
+    )
+    return observation(*runners, *rows, *([binder] if draw(flag) else []), partial=missing)
+
+
+@given(directories(), AGES, st.integers(2, 300), st.booleans())
+def test_no_directory_that_is_held_or_unknown_is_ever_planned(seen, age, high, everything):
+    place = RunCacheRoot(
+        name="builds", path="/srv/builds", prefix="run-", high_water_bytes=high, low_water_bytes=high // 2
+    )
+    ages = Ages(grace=7 * DAY, runner_checkout=20 * DAY, diagnostic_log=20 * DAY)
+    rules = policy(ages=ages, run_caches=(place,))
+    context = context_of(seen, rules, memory_of(seen, since=NOW - age))
+    rows = classify(seen, context)
+    verdicts = ("candidate", "retained") if everything else ("candidate",)
+    made = retire_actions(rows, context, Selection(verdicts=verdicts), Room.of(Bounds()))
+    by_id = {row.id: row for row in rows}
+    busy = {one.name for one in seen.runners if one.busy is not False}
+    updating = {one.runner for one in seen.runner_workdirs if one.role == "update"}
+    bound = {mount.source.removesuffix("/x") for one in seen.containers for mount in one.mounts}
+    partial = {name.value for name, one in seen.sections.items() if one.reason}
+    for action in made:
+        row = by_id[action.id]
+        facts = row.facts
+        assert row.verdict is Verdict.CANDIDATE
+        assert "containers" not in partial
+        assert facts.path not in bound
+        assert {action.facts[name] for name in ("device", "inode", "ctime_ns")} <= set("0123456789")
+        if row.kind is Kind.RUNNER_WORKDIR:
+            assert "runners" not in partial
+            assert facts.role in {"checkout", "diagnostics"}
+            assert facts.runner in {one.name for one in seen.runners} - busy - updating
+        if action.files:
+            old = {one.name for one in facts.logs if NOW - one.changed_at >= 20 * DAY}
+            assert {one.name for one in action.files} == old
+            continue
+        assert facts.whole
+        assert facts.size_bytes is not None
+        assert NOW - facts.changed_at >= (7 if row.kind is Kind.RUN_CACHE else 20) * DAY
+        assert age >= 7 * DAY
+    runs = [one for one in seen.run_caches if one.id in {action.id for action in made}]
+    if runs:
+        held = sum(one.size_bytes or 0 for one in seen.run_caches)
+        assert held > high
+        # Without the youngest of them the low water would not be reached.
+        youngest = max(runs, key=lambda one: (one.changed_at, one.id))
+        assert held - sum(one.size_bytes for one in runs) + youngest.size_bytes > high // 2

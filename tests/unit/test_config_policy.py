@@ -10,6 +10,7 @@ import pytest
 
 from hygiene_core.config import check_lines, load
 from hygiene_core.config.digest import policy_digest
+from hygiene_core.config.selection import parse_selection
 from hygiene_core.model.host import Host
 from hygiene_core.model.policy import Ages, Budget, Limits, Policy, Protect, RunCacheRoot, RunnerRoot
 from hygiene_core.model.request import Deadlines
@@ -157,7 +158,7 @@ def test_a_file_that_everybody_may_change_is_a_warning(tmp_path: Path):
 def test_the_digest_is_pinned():
     """Plans are bound to it: a change of how it is made refuses every plan that is under way."""
     assert load(EXAMPLE, {}).hosts["chris-testing"].policy.digest == (
-        "0c6de8918bb55bc7fb46929bf240b40189bcceec78bf4cc294ce33935a1626e5"
+        "863cc49006578a52b2951ab0b667358e265e56441ebd4a3100dd499598cdd3ad"
     )
 
 
@@ -185,3 +186,31 @@ def test_the_digest_follows_the_policy(tmp_path: Path, was: str, is_now: str):
     assert was in WHOLE
     after = load(written(tmp_path, WHOLE.replace(was, is_now)), {}).hosts["one"].policy.digest
     assert before != after
+
+
+def test_ages_and_marks_of_directories(tmp_path: Path):
+    more = """
+[hosts.lab.ages]
+runner_checkout = "720h"
+diagnostic_log = "30d"
+[[hosts.lab.run_caches]]
+name = "builds"
+path = "/srv/builds"
+high_water = "2GiB"
+low_water = "1GiB"
+[[hosts.lab.run_caches]]
+name = "other"
+path = "/srv/other"
+"""
+    policy = load(written(tmp_path, LAB + more), {}).hosts["lab"].policy
+    assert (policy.ages.runner_checkout, policy.ages.diagnostic_log) == (
+        timedelta(days=30),
+        timedelta(days=30),
+    )
+    marks = [(place.high_water_bytes, place.low_water_bytes) for place in policy.run_caches]
+    assert marks == [(2 * GIB, GIB), (None, None)]
+
+
+def test_a_plan_can_be_narrowed_to_directories():
+    chosen = parse_selection(["kind:runner_workdir", "kind:run_cache"])
+    assert chosen.kinds == ("runner_workdir", "run_cache")

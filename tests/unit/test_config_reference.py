@@ -100,6 +100,8 @@ def test_the_schema_accepts_what_the_parser_accepts():
 BEYOND_A_SCHEMA = {
     # Two values against each other, or what an editor's schema cannot compare.
     *("reserved_above_max", "reserved_above_most", "max_small", "root_name_twice", "run_cache_twice"),
+    *("run_cache_high_water_alone", "run_cache_low_water_alone"),
+    *("run_cache_water_equal", "run_cache_water_upside_down"),
     *(
         "evidence_in_data_root",
         "evidence_in_runner_root",
@@ -205,7 +207,12 @@ NEEDED = {
     "[hosts.NAME]": {"docker": '"unix:///run/lab.sock"'},
     "[hosts.NAME.budgets.BUILDER]": {"max": '"20GiB"'},
     "[[hosts.NAME.runner_roots]]": {"name": '"lane-1"', "path": '"/srv/lane-1"'},
-    "[[hosts.NAME.run_caches]]": {"name": '"builds"', "path": '"/srv/builds"'},
+    "[[hosts.NAME.run_caches]]": {
+        "name": '"builds"',
+        "path": '"/srv/builds"',
+        "high_water": '"1TiB"',
+        "low_water": '"1MiB"',
+    },
 }
 
 

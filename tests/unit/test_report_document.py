@@ -207,6 +207,7 @@ HEADINGS = {
     "Builder": "facts of a builder",
     "GcRule": "facts of a builder: gc_policy",
     "RunnerWorkdir": "facts of a runner's directory",
+    "DiagnosticLog": "facts of a runner's directory: logs",
     "RunCache": "facts of a run cache",
 }
 """Which heading of the reference describes which part of the schema."""

@@ -44,6 +44,12 @@ def test_only_directories_of_the_prefix_and_a_run_count(place: Path):
     assert all(one.whole and one.size_bytes and one.entries == 3 and one.changed_at for one in seen.rows)
 
 
+def test_each_directory_is_told_by_its_identity(place: Path):
+    for one in read(place).rows:
+        seen = Path(one.path).stat()
+        assert (one.device, one.inode, one.ctime_ns) == (seen.st_dev, seen.st_ino, seen.st_ctime_ns)
+
+
 def test_an_empty_prefix_takes_bare_numbers(place: Path):
     assert [one.id for one in read(place, prefix="").rows] == ["builds/2"]
 

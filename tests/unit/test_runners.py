@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from hygiene_core.host.deadline import Deadline
+from hygiene_core.host.probes import diagnostics, walk
 from hygiene_core.host.probes.runners import RunnersReading, read_runners
 
 SETTINGS = {
@@ -194,3 +195,78 @@ def test_a_deadline_leaves_lower_bounds_with_a_reason(root):
     seen = read_runners({"lane-1": str(root)}, Deadline.after(timedelta()))
     assert all(not one.whole for one in seen.workdirs)
     assert any("did not end within" in said for said in seen.problems)
+
+
+# Identities and logs.
+
+
+def test_each_directory_is_told_by_its_identity(root: Path):
+    for one in read(root).workdirs:
+        seen = Path(one.path).stat()
+        assert (one.device, one.inode, one.ctime_ns) == (seen.st_dev, seen.st_ino, seen.st_ctime_ns)
+
+
+def logs(root: Path):
+    (found,) = [one for one in read(root).workdirs if one.role == "diagnostics"]
+    return found.logs
+
+
+def test_logs_are_told_oldest_first_and_nothing_else_of_diag(root: Path):
+    place = root / "_diag"
+    for name in (
+        "Worker_1-utc.log",
+        "Worker_2-utc.log",
+        "notes.log",
+        "Worker_.log",
+        "Worker_3.log.gz",
+        "pages",
+    ):
+        (place / name).write_bytes(b"y" * 10)
+        time.sleep(0.01)
+    (place / "Worker_4.log").mkdir()
+    (place / "Worker_5.log").symlink_to("notes.log")
+    os.utime(place / "Worker_2-utc.log", (1, 1))  # an old stamp makes no old log: its change time is new
+    found = logs(root)
+    assert [one.name for one in found] == [
+        "Runner_20260501-010203-utc.log",
+        "Worker_1-utc.log",
+        "Worker_2-utc.log",
+    ]
+    seen = (place / "Worker_1-utc.log").stat()
+    told = found[1]
+    assert (told.device, told.inode, told.ctime_ns) == (seen.st_dev, seen.st_ino, seen.st_ctime_ns)
+    assert (told.apparent_bytes, told.size_bytes) == (10, seen.st_blocks * 512)
+    assert told.changed_at == walk.moment(seen.st_mtime_ns)
+
+
+def test_no_more_than_a_thousand_logs_are_told(root: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(diagnostics, "LISTED", 2)
+    for number in range(3):
+        (root / "_diag" / f"Worker_{number}.log").write_bytes(b"")
+        time.sleep(0.01)
+    assert [one.name for one in logs(root)] == ["Runner_20260501-010203-utc.log", "Worker_0.log"]
+
+
+def test_logs_that_cannot_be_read_are_a_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    told: list[str] = []
+    assert diagnostics.read_logs(str(tmp_path / "none"), told) == ()
+    assert told == ["the logs of none could not be read (No such file or directory)"]
+    (tmp_path / "Worker_1.log").write_text("")
+    for error, said in (
+        (FileNotFoundError(2, "gone"), []),
+        (OSError(5, "broken"), ["the log Worker_1.log could not be looked at (broken)"]),
+    ):
+        told.clear()
+
+        def failing(*_: object, raised: OSError = error, **__: object):
+            raise raised
+
+        with monkeypatch.context() as patched:
+            patched.setattr(diagnostics.os, "stat", failing)
+            assert diagnostics.read_logs(str(tmp_path), told) == ()
+        assert told == said
+
+
+def test_what_is_about_to_be_removed_is_no_checkout(root: Path):
+    (root / "_work" / ".hygiene-quarantine" / "odoo-7").mkdir(parents=True)
+    assert not [one for one in read(root).workdirs if "quarantine" in one.id]

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hygiene_core.host.deadline import Deadline
-from hygiene_core.host.probes.walk import Measured, measure_tree, shown
+from hygiene_core.host.probes.walk import Measured, measure_tree, named, shown
 
 
 def measure(path: Path, seconds: float = 60) -> Measured:
@@ -153,3 +155,14 @@ def test_another_filesystem_is_not_entered(tmp_path):
 
     said = subprocess.run([*command, sys.executable, code], capture_output=True, text=True, check=True).stdout
     assert said.strip() == "0"
+
+
+@given(st.binary(min_size=1, max_size=40))
+def test_a_name_comes_back_from_its_text(raw: bytes):
+    name = os.fsdecode(raw)
+    assert named(shown(name)) == name
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_some_name(told: str):
+    assert isinstance(named(told.encode("utf-8", "ignore").decode()), str)

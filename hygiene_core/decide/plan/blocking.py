@@ -47,7 +47,7 @@ def _parts(observation: Observation, context: Context, mode: Mode) -> list[Block
     if mode is Mode.RETIREMENT:
         return [
             _incomplete(f"section {name.value} is not complete: {context.missing[name]}", name.value)
-            for name in _RETIRED_FROM
+            for name in _retired_from(context)
             if name in context.missing
         ]
     found = []
@@ -67,6 +67,13 @@ def _parts(observation: Observation, context: Context, mode: Mode) -> list[Block
         if why is not None:
             found.append(_incomplete(f"the cache of {builder.id} is not known: {why}", builder.id))
     return found
+
+
+def _retired_from(context: Context) -> tuple[SectionName, ...]:
+    """The sections that objects are retired from; the directories' only where there are any to look at."""
+    policy = context.policy
+    runners = (SectionName.RUNNERS,) if policy.runner_roots else ()
+    return (*_RETIRED_FROM, *runners, *((SectionName.RUN_CACHES,) if policy.run_caches else ()))
 
 
 def _incomplete(message: str, subject: str) -> Blocker:

@@ -12,15 +12,32 @@ from typing import TypeAlias
 
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.layers import InTurn
+from hygiene_core.decide.plan.directories import directory_steps, reasons_of
 from hygiene_core.decide.plan.room import Room, total_of
 from hygiene_core.model.judgement import Judged, Verdict
 from hygiene_core.model.plan import Action, Selection, Verb
 from hygiene_core.model.policy import first_match
-from hygiene_core.model.resource import IDLE_STATES, Builder, Container, Image, Kind, Volume
+from hygiene_core.model.resource import (
+    IDLE_STATES,
+    Builder,
+    Container,
+    Image,
+    Kind,
+    RunCache,
+    RunnerWorkdir,
+    Volume,
+)
 
 __all__ = ["RETIRED_KINDS", "retire_actions"]
 
-RETIRED_KINDS = (Kind.CONTAINER, Kind.BUILDER, Kind.VOLUME, Kind.IMAGE)
+RETIRED_KINDS = (
+    Kind.CONTAINER,
+    Kind.BUILDER,
+    Kind.VOLUME,
+    Kind.IMAGE,
+    Kind.RUNNER_WORKDIR,
+    Kind.RUN_CACHE,
+)
 """In the order in which they go: what refers to something before what it refers to."""
 
 _MAY_GO = {
@@ -28,8 +45,10 @@ _MAY_GO = {
     Kind.BUILDER: frozenset({Verdict.CANDIDATE}),
     Kind.VOLUME: frozenset({Verdict.CANDIDATE, Verdict.RETAINED}),
     Kind.IMAGE: frozenset({Verdict.CANDIDATE, Verdict.RETAINED}),
+    Kind.RUNNER_WORKDIR: frozenset({Verdict.CANDIDATE}),
+    Kind.RUN_CACHE: frozenset({Verdict.CANDIDATE}),
 }
-"""Other verdicts are never planned. A builder that something still keeps is not taken apart by hand."""
+"""Other verdicts are never planned. What keeps a builder or directory keeps it from hand picking too."""
 
 _RUNS = "use.active"
 """The rule that says of a container that it runs."""
@@ -59,8 +78,9 @@ def retire_actions(
         mine = [row for row in rows if row.kind is kind and row.id not in of_builders]
         mine.sort(key=lambda row: (-(row.unique_bytes or 0), row.id))
         for row in mine:
-            steps = _steps(row, parts, turns)
-            if steps and room.take_one(total_of(step.estimate_bytes for step in steps), len(steps)):
+            steps = _steps(row, parts, turns, context)
+            objects = sum(max(1, len(step.files)) for step in steps)
+            if steps and room.take_one(total_of(step.estimate_bytes for step in steps), objects):
                 actions += _numbered(steps, len(actions) + 1)
                 if isinstance(row.facts, Image):
                     turns.goes(row.facts)
@@ -78,7 +98,7 @@ def _is_chosen(row: Judged, selection: Selection) -> bool:
     return (row.unique_bytes or 0) >= selection.min_bytes
 
 
-def _steps(row: Judged, parts: Parts, turns: InTurn) -> list[Action]:
+def _steps(row: Judged, parts: Parts, turns: InTurn, context: Context) -> list[Action]:
     """The steps of a row, numbered among themselves; none where another row stands for it."""
     match row.facts:
         case Image():
@@ -89,6 +109,8 @@ def _steps(row: Judged, parts: Parts, turns: InTurn) -> list[Action]:
             return [_volume(row, row.facts)]
         case Builder():
             return _builder(row, row.facts, parts)
+        case RunnerWorkdir() | RunCache():
+            return directory_steps(row, row.facts, context)
         case _:
             return []
 
@@ -101,7 +123,7 @@ def _image(row: Judged, image: Image, freed: int | None) -> Action:
         id=image.id,
         name=image.name,
         estimate_bytes=freed,
-        reasons=_reasons(row),
+        reasons=reasons_of(row),
         references=tuple(sorted(image.names)),
     )
 
@@ -114,7 +136,7 @@ def _container(row: Judged, container: Container) -> Action:
         id=container.id,
         name=container.name,
         estimate_bytes=container.writable_bytes,
-        reasons=_reasons(row),
+        reasons=reasons_of(row),
         facts=_facts_of_container(container),
     )
 
@@ -137,7 +159,7 @@ def _volume(row: Judged, volume: Volume) -> Action:
         id=volume.id,
         name=volume.name,
         estimate_bytes=volume.size_bytes,
-        reasons=_reasons(row),
+        reasons=reasons_of(row),
         facts={"driver": volume.driver, "created_at": _moment(volume.created_at)},
     )
 
@@ -180,10 +202,6 @@ def _numbered(steps: list[Action], first: int) -> list[Action]:
         replace(step, number=step.number + first - 1, after=tuple(one + first - 1 for one in step.after))
         for step in steps
     ]
-
-
-def _reasons(row: Judged) -> tuple[str, ...]:
-    return tuple(f"{reason.rule}: {reason.detail}" for reason in row.reasons)
 
 
 def _moment(at: datetime | None) -> str:

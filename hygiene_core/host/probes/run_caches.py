@@ -74,5 +74,8 @@ def _measured(cache: str, path: str, run: str, deadline: Deadline, problems: lis
         entries=seen.entries,
         changed_at=seen.changed_at,
         whole=not seen.problems,
+        device=seen.device,
+        inode=seen.inode,
+        ctime_ns=seen.ctime_ns,
     )
     return [row]

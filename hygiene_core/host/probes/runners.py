@@ -17,9 +17,10 @@ from typing import Any, Literal, TypeAlias
 
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.mask import mask_text
+from hygiene_core.host.probes.diagnostics import read_logs
 from hygiene_core.host.probes.walk import measure_tree, shown
 from hygiene_core.model.observation import Runner
-from hygiene_core.model.resource import RunnerWorkdir
+from hygiene_core.model.resource import QUARANTINE, RunnerWorkdir
 
 __all__ = ["SOURCE", "RunnersReading", "read_runners", "service_unit"]
 
@@ -204,6 +205,7 @@ def _directories(runner: Runner, root: str, told: list[str]) -> Iterator[tuple[s
     try:
         with os.scandir(work) as found:
             inside = sorted(entry.name for entry in found if entry.is_dir(follow_symlinks=False))
+            inside = [name for name in inside if name != QUARANTINE]  # what this kit is about to remove
     except FileNotFoundError:
         inside = []  # it is made by the first job
     except (OSError, ValueError) as error:  # `.runner` may name what no path can be
@@ -240,6 +242,10 @@ def _measured(made: RunnerWorkdir, path: str, deadline: Deadline, told: list[str
         entries=seen.entries,
         changed_at=seen.changed_at,
         whole=not seen.problems,
+        device=seen.device,
+        inode=seen.inode,
+        ctime_ns=seen.ctime_ns,
+        logs=read_logs(path, told) if made.role == "diagnostics" else (),
     )
 
 

@@ -8,6 +8,7 @@ with what the parent showed, so that one that is swapped for a link meanwhile is
 from __future__ import annotations
 
 import os
+import re
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Self
 
 from hygiene_core.host.deadline import Deadline
 
-__all__ = ["Measured", "measure_tree", "shown"]
+__all__ = ["Measured", "measure_tree", "moment", "named", "shown"]
 
 _BLOCK_BYTES = 512
 """The unit of `st_blocks`, whatever the filesystem's own is (stat(2))."""
@@ -32,12 +33,16 @@ class Measured:
     """One tree. Bytes; `changed_at` is the newest of all change and modification times, aware UTC.
 
     A file with several names counts once. `problems` are sentences; with any, the figures are lower bounds.
+    `device`, `inode` and `ctime_ns` are of the directory itself, as it was when the walk began.
     """
 
     apparent_bytes: int
     allocated_bytes: int
     entries: int
     changed_at: datetime | None
+    device: int
+    inode: int
+    ctime_ns: int
     problems: tuple[str, ...] = ()
 
 
@@ -61,6 +66,21 @@ def shown(name: str) -> str:
             raw = escaped.encode("utf-8", "surrogatepass")
         return raw.decode("utf-8", "backslashreplace")
     return name.replace("\\", "\\\\")
+
+
+def named(told: str) -> str:
+    """The name that `shown` made a text of, as the kernel takes it.
+
+    A text that `shown` cannot have made may come out as any name: what it leads to has to prove its identity.
+    """
+    return os.fsdecode(_ESCAPED.sub(_unescaped, told.encode("utf-8", "surrogateescape")))
+
+
+_ESCAPED = re.compile(rb"\\(?:\\|x([0-9a-f]{2}))")
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    return b"\\" if found[1] is None else bytes.fromhex(found[1].decode())
 
 
 class _TimeOver(Exception):
@@ -128,7 +148,10 @@ class _Walk:
             apparent_bytes=self.apparent,
             allocated_bytes=self.allocated,
             entries=self.entries,
-            changed_at=_moment(self.newest_ns),
+            changed_at=moment(self.newest_ns),
+            device=self.top.st_dev,
+            inode=self.top.st_ino,
+            ctime_ns=self.top.st_ctime_ns,
             problems=(*self._told, *more),
         )
 
@@ -194,8 +217,8 @@ class _Walk:
             self._untold += 1
 
 
-def _moment(at_ns: int) -> datetime | None:
-    """The time, or `None` for one that no calendar holds: a file may carry any stamp."""
+def moment(at_ns: int) -> datetime | None:
+    """A time of stat(2), to the microsecond, or `None` where no calendar holds it: a file may carry any."""
     with suppress(ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(at_ns // 1000 / 1_000_000, UTC)
     return None

@@ -14,7 +14,7 @@ from hygiene_core.decide.layers import ImageSizes, layer_tree
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.known import Known, Memory
 from hygiene_core.model.observation import Observation
-from hygiene_core.model.policy import Ages, Policy, Protect
+from hygiene_core.model.policy import Ages, Policy, Protect, RunCacheRoot
 from hygiene_core.model.resource import Mount
 from hygiene_core.testing import (
     GIB,
@@ -22,6 +22,7 @@ from hygiene_core.testing import (
     NOW,
     builder,
     cache_record,
+    diagnostic_log,
     image,
     observation,
     run_cache,
@@ -43,6 +44,27 @@ from tests.unit.decide.judging import (
 )
 from tests.unit.report_snapshots import VerdictSnapshot
 
+DIRECTORIES = policy(
+    ages=replace(ALL_AGES, runner_checkout=3 * WEEK, diagnostic_log=3 * WEEK),
+    run_caches=(
+        RunCacheRoot(
+            name="builds", path="/srv/builds", prefix="run-", high_water_bytes=GIB, low_water_bytes=MIB
+        ),
+    ),
+)
+BINDS = container(
+    "binds", mounts=(Mount(type="bind", source="/srv/lane-1/_work/odoo-docker/x", destination="/x"),)
+)
+DIAGNOSTICS = workdir(
+    "lane-1/_diag",
+    role="diagnostics",
+    changed_at=NOW,
+    logs=(
+        diagnostic_log("Worker_1-utc.log", changed_at=NOW - 3 * WEEK, size_bytes=MIB),
+        diagnostic_log("Worker_2-utc.log", changed_at=NOW - 3 * WEEK + timedelta(seconds=1)),
+        diagnostic_log("Worker_3-utc.log", changed_at=None),
+    ),
+)
 GRACE_ONLY = Ages(grace=WEEK)
 UNTAGGED = image("left", tags=())
 BIG_CACHE = tuple(
@@ -141,8 +163,23 @@ CASES = [
     ("work directory while a job runs", workdir(), (runner(busy=True),), policy(), "in_use", ["use.job"]),
     ("work directory of a runner that could not be seen", workdir(), (runner(busy=None),), policy(), "unknown", ["unknown.runner"]),
     ("work directory of no runner", workdir(), (), policy(), "unknown", ["unknown.runner"]),
-    ("work directory of an idle runner", workdir(), (runner(),), policy(), "retained", ["keep.no_rule"]),
-    ("run cache", run_cache(), (), policy(), "retained", ["keep.no_rule"]),
+    ("another directory of a runner that updates itself", workdir(), (runner(), workdir("lane-1/_work/_update", role="update")), DIRECTORIES, "protected", ["protect.runner_update"]),
+    ("the runner's tools", workdir("lane-1/_work/_tool", role="tools"), (runner(),), DIRECTORIES, "protected", ["protect.runner_role"]),
+    ("work directory of an idle runner", workdir(), (runner(),), policy(), "retained", ["keep.grace", "keep.no_rule"]),
+    ("checkout within its age", workdir(changed_at=NOW - 2 * WEEK), (runner(),), DIRECTORIES, "retained", ["keep.idle_age"]),
+    ("checkout beyond its age", workdir(changed_at=NOW - 4 * WEEK), (runner(),), DIRECTORIES, "candidate", ["release.runner_checkout"]),
+    ("checkout that a container binds", workdir(changed_at=NOW - 4 * WEEK), (runner(), BINDS), DIRECTORIES, "in_use", ["use.bind"]),
+    ("checkout without identity", workdir(inode=None), (runner(),), DIRECTORIES, "unknown", ["unknown.directory"]),
+    ("checkout that was not read whole", workdir(whole=False), (runner(),), DIRECTORIES, "unknown", ["unknown.directory"]),
+    ("checkout without a stamp", workdir(changed_at=None), (runner(),), DIRECTORIES, "unknown", ["unknown.directory"]),
+    ("old logs", DIAGNOSTICS, (runner(),), DIRECTORIES, "candidate", ["release.diagnostic_logs"]),
+    ("young logs", replace(DIAGNOSTICS, logs=DIAGNOSTICS.logs[1:]), (runner(),), DIRECTORIES, "retained", ["keep.young_logs"]),
+    ("logs without a rule", DIAGNOSTICS, (runner(),), policy(), "retained", ["keep.no_rule"]),
+    ("run cache", run_cache(), (), policy(), "retained", ["keep.grace", "keep.no_rule"]),
+    ("run cache within its marks", run_cache(changed_at=NOW - 4 * WEEK), (), DIRECTORIES, "retained", ["keep.water"]),
+    ("run cache over its high water", run_cache(changed_at=NOW - 4 * WEEK, size_bytes=9 * GIB), (), DIRECTORIES, "candidate", ["release.run_cache"]),
+    ("run cache over its high water and young", run_cache(size_bytes=9 * GIB), (), DIRECTORIES, "retained", ["keep.grace"]),
+    ("run cache without a size", run_cache(size_bytes=None), (), DIRECTORIES, "unknown", ["unknown.directory"]),
     ("named and idle", volume("data"), (), policy(), "retained", ["keep.named_volume", "keep.no_rule"]),
     ("leaked state volume", LEAKED_VOLUME, (LEAKED,), policy(), "candidate", ["release.leaked_state"]),
     ("what is left of a builder", LEAKED, (LEAKED_VOLUME,), policy(), "candidate", ["release.leaked_state"]),
