@@ -92,7 +92,7 @@ def _out_of_time(plan: Plan, now: datetime) -> Iterable[tuple[str, str]]:
 def _beyond(plan: Plan, rules: HostRules) -> Iterable[tuple[str, str]]:
     """What exceeds the host's own limits."""
     ceilings, bounds = rules.ceilings, plan.bounds
-    items = sum(max(1, len(action.records)) for action in plan.actions)
+    items = sum(max(1, len(action.records), len(action.files)) for action in plan.actions)
     estimate = sum(_bytes_of(action) for action in plan.actions)
     for what, planned, most in (
         ("objects", items, min(ceilings.max_items, bounds.max_items)),

@@ -12,7 +12,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 
 from hygiene_core import __version__
@@ -26,10 +26,12 @@ from hygiene_core.errors import EXIT_INCOMPLETE, EXIT_OK, HygieneError, JobRunni
 from hygiene_core.evidence.journal import Journal
 from hygiene_core.executor import failpoint
 from hygiene_core.executor.asking import Asked
+from hygiene_core.executor.doing import Means
+from hygiene_core.executor.ending import ended, seen_after
 from hygiene_core.executor.limits import Limits
 from hygiene_core.executor.staging import mark_spent, spent_by
 from hygiene_core.host import gate, processes
-from hygiene_core.host.actions import caches, objects
+from hygiene_core.host.actions import caches
 from hygiene_core.host.actions.hands import Hands
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.observe import observe
@@ -39,7 +41,6 @@ from hygiene_core.model.approval import Options
 from hygiene_core.model.journal import (
     Began,
     Caller,
-    Ended,
     Halted,
     Intended,
     Observed,
@@ -93,6 +94,7 @@ class Execution:
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     settled: list[Settled] = field(default_factory=list)
     _hands: Hands = field(init=False)
+    _means: Means = field(init=False)
     _limits: Limits = field(init=False)
     _stop: bool = False
     _untouchable: frozenset[str] = frozenset()
@@ -100,6 +102,9 @@ class Execution:
     def __post_init__(self) -> None:
         options = self.order.options
         self._hands = self.asked.hands(options.call_limit)
+        self._means = Means(
+            hands=self._hands, allowed=self.asked.rules.directories, excluded=self.order.excluded
+        )
         self._limits = Limits.of(self.order.plan.bounds, self.asked.rules.ceilings, options.free_target_bytes)
 
     def begin(self) -> None:
@@ -233,34 +238,19 @@ class Execution:
             yield from self._remove(action)
 
     def _remove(self, action: Action) -> Iterator[str | None]:
-        if why := self._ends_here(action.number, 1, action.estimate_bytes or 0):
+        if why := self._ends_here(action.number, max(1, len(action.files)), action.estimate_bytes or 0):
             yield why
             return
         self._intend(action.number, 1, (action.id,), None)
-        acted = objects.drift_of(action, self._hands)
+        acted = self._means.drift_of(action)
         failpoint.reach("after-recheck")
         free = self._free_bytes()
         if acted is None:
-            references = self.order.permitted.references.get(action.number, ())
-            acted = objects.remove(action, self._hands, approved_references=references)
+            acted = self._means.remove(action, self.order.permitted.references.get(action.number, ()))
             failpoint.reach("after-act")
-            if acted.outcome is Outcome.UNKNOWN:
-                acted = self._looked(action, acted)
         self._settle(action.number, 1, acted, freed=self._free_bytes() - free)
-        self._limits.take(1, action.estimate_bytes or 0)
+        self._limits.take(max(1, len(action.files)), action.estimate_bytes or 0)
         yield self._after(acted)
-
-    def _looked(self, action: Action, acted: Acted) -> Acted:
-        """What is true after a call that nobody knows the end of, if it can be told at once."""
-        there = objects.exists(action, self._hands)
-        if there is None:
-            return acted
-        return Acted(
-            outcome=Outcome.KEPT if there else Outcome.REMOVED,
-            why=acted.why,
-            detail=f"{acted.detail} Then it was {'still there' if there else 'gone'}.",
-            removed=() if there else (action.id,),
-        )
 
     def _prune(self, action: Action) -> Iterator[str | None]:
         rest = list(action.records)
@@ -298,7 +288,7 @@ class Execution:
         acted = caches.prune(action, ids, held.cap_bytes, self._hands)
         failpoint.reach("after-act")
         freed = self._free_bytes() - free
-        acted, kept, after = self._seen(action, acted, ids)
+        acted, kept, after = seen_after(action, acted, ids, self._hands)
         self._settle(
             action.number,
             call,
@@ -309,32 +299,6 @@ class Execution:
             after=after,
         )
         return acted
-
-    def _seen(
-        self, action: Action, acted: Acted, ids: tuple[str, ...]
-    ) -> tuple[Acted, dict[str, Why], int | None]:
-        """The outcome of a prune by the records that are left, whatever the builder said of it."""
-        try:
-            if acted.outcome is Outcome.UNKNOWN and caches.still_pruning(action, self._hands):
-                return acted, {}, None
-            left = {one.id: one for one in caches.read_records(action, self._hands)}
-        except HygieneError:
-            return acted, {}, None  # what the builder told stands; the look at the end checks it
-        after = sum(one.size_bytes or 0 for one in left.values() if not one.shared)
-        gone = tuple(one for one in ids if one not in left)
-        kept = {one: acted.why or Why.IN_USE for one in ids if one in left}
-        if acted.outcome in {Outcome.REFUSED, Outcome.FAILED} and not gone:
-            return acted, kept, after
-        outcome = Outcome.REMOVED if gone else Outcome.KEPT
-        made = Acted(
-            outcome=outcome,
-            why=acted.why if kept else None,
-            detail=acted.detail,
-            removed=gone,
-            claimed_bytes=acted.claimed_bytes,
-            foreign=acted.foreign,
-        )
-        return made, kept, after
 
     # -- between the calls ---------------------------------------------------------------------------------
 
@@ -433,23 +397,6 @@ class Execution:
         self.journal.append(ended(self.settled, self.order.plan, status, utc_now()))
         failpoint.reach("after-ended")
         return status
-
-
-def ended(settled: Collection[Settled], plan: Plan, status: int, now: datetime) -> Ended:
-    """The last line of a run."""
-    return Ended(
-        at=now,
-        exit_status=status,
-        outcomes=dict(Counter(one.outcome.value for one in settled)),
-        estimate_bytes=plan.estimate_bytes,
-        claimed_bytes=_total(one.claimed_bytes for one in settled),
-        freed_bytes=_total(one.freed_bytes for one in settled),
-    )
-
-
-def _total(figures: Iterator[int | None]) -> int | None:
-    known = [one for one in figures if one is not None]
-    return sum(known) if known else None
 
 
 def _told(at_work: Collection[Signal]) -> str:

@@ -17,10 +17,10 @@ from hygiene_core.evidence.journal import Journal, read_journal
 from hygiene_core.executor import sealing
 from hygiene_core.executor.applying import open_runs
 from hygiene_core.executor.asking import Asked, ask_host
-from hygiene_core.executor.execution import ended
+from hygiene_core.executor.doing import Means
+from hygiene_core.executor.ending import ended
 from hygiene_core.executor.staging import load_plan
-from hygiene_core.host.actions import caches, objects
-from hygiene_core.host.actions.hands import Hands
+from hygiene_core.host.actions import caches
 from hygiene_core.host.lock import hold
 from hygiene_core.host.observe import observe
 from hygiene_core.model.act import Acted, Outcome, Why
@@ -88,9 +88,9 @@ def _settle_one(asked: Asked, began: Began, lines: Sequence[Line]) -> dict[str, 
 def _look(asked: Asked, began: Began, lines: Sequence[Line], journal: Journal) -> None:
     plan, _ = load_plan(asked.places, began.digest)
     by_number = {action.number: action for action in plan.actions}
-    hands = asked.hands(_CALL_LIMIT)
+    means = Means(hands=asked.hands(_CALL_LIMIT), allowed=asked.rules.directories)
     for intent in open_intents(lines):
-        acted, kept = _truth(by_number[intent.number], intent, hands)
+        acted, kept = _truth(by_number[intent.number], intent, means)
         if acted.outcome is Outcome.UNKNOWN:
             raise Unsettled(
                 f"what came of step {intent.number} of run {began.run_id} cannot be told: {acted.detail}",
@@ -112,15 +112,11 @@ def _look(asked: Asked, began: Began, lines: Sequence[Line], journal: Journal) -
     _end(asked, plan, journal)
 
 
-def _truth(action: Action, intent: Intended, hands: Hands) -> tuple[Acted, dict[str, Why]]:
+def _truth(action: Action, intent: Intended, means: Means) -> tuple[Acted, dict[str, Why]]:
     """What is true of the things that an action was about to remove."""
     if action.verb is not Verb.PRUNE_RECORDS:
-        there = objects.exists(action, hands)
-        if there is None:
-            return Acted(outcome=Outcome.UNKNOWN, why=Why.UNREADABLE, detail="it could not be looked for"), {}
-        said = "after the run was cut off it was " + ("still there" if there else "gone")
-        outcome = Outcome.KEPT if there else Outcome.REMOVED
-        return Acted(outcome=outcome, why=Why.CUT_OFF, detail=said, removed=() if there else (action.id,)), {}
+        return means.truth(action), {}
+    hands = means.hands
     try:
         if caches.still_pruning(action, hands):
             said = "its builder still goes on with the prune"

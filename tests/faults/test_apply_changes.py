@@ -79,7 +79,7 @@ def test_what_changed_since_the_plan_stays_and_the_rest_goes(kit: Kit):
     assert found[by_name[names[1]]["number"]] == ("skipped", "NEW_REFERENCE")
     assert found[by_name[names[2]]["number"]][0] == "skipped"
     assert found[by_name[names[3]]["number"]] == ("skipped", "NEW_REFERENCE")
-    assert found[by_name[names[4]]["number"]] == ("already_absent", "GONE")
+    assert found[by_name[names[4]]["number"]][0] == "already_absent"
     assert found[stopped[0]["number"]][0] == "skipped"
     assert found[volumes[0]["number"]] == ("skipped", "IN_USE")  # F6
     gone = {
@@ -163,8 +163,8 @@ def test_another_policy_another_host_another_user_or_no_approval(kit: Kit):
     done = kit.run(*nobody, sys.executable, "-m", "hygiene_core.executor.main", "apply", digest, status=3)
     assert json.loads(done.stdout)["refused"]["code"] == "NOT_ROOT"
     approval = kit.hygiene("approvals", "--format", "json", status=0).stdout
-    mine_only = [one for one in json.loads(approval)["rows"] if one[0] == digest[:12]]
-    kit.hygiene("revoke", mine_only[0][1], "--reason", "a test", status=0)
+    mine_only = [one for one in json.loads(approval) if one["plan"] == digest[:12]]
+    kit.hygiene("revoke", mine_only[0]["approval"], "--reason", "a test", status=0)
     refused(kit, digest, "APPROVAL_MISSING")
 
 

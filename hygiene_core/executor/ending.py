@@ -1,0 +1,60 @@
+"""How things ended: a prune, by the records that are left; a run, by the outcomes of its calls."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from hygiene_core.errors import HygieneError
+from hygiene_core.host.actions import caches
+from hygiene_core.host.actions.hands import Hands
+from hygiene_core.model.act import Acted, Outcome, Why
+from hygiene_core.model.journal import Ended, Settled
+from hygiene_core.model.plan import Action, Plan
+
+__all__ = ["ended", "seen_after"]
+
+
+def seen_after(
+    action: Action, acted: Acted, ids: tuple[str, ...], hands: Hands
+) -> tuple[Acted, dict[str, Why], int | None]:
+    """The outcome of a prune by the records that are left, whatever the builder said of it."""
+    try:
+        if acted.outcome is Outcome.UNKNOWN and caches.still_pruning(action, hands):
+            return acted, {}, None
+        left = {one.id: one for one in caches.read_records(action, hands)}
+    except HygieneError:
+        return acted, {}, None  # what the builder told stands; the look at the end checks it
+    after = sum(one.size_bytes or 0 for one in left.values() if not one.shared)
+    gone = tuple(one for one in ids if one not in left)
+    kept = {one: acted.why or Why.IN_USE for one in ids if one in left}
+    if acted.outcome in {Outcome.REFUSED, Outcome.FAILED} and not gone:
+        return acted, kept, after
+    outcome = Outcome.REMOVED if gone else Outcome.KEPT
+    made = Acted(
+        outcome=outcome,
+        why=acted.why if kept else None,
+        detail=acted.detail,
+        removed=gone,
+        claimed_bytes=acted.claimed_bytes,
+        foreign=acted.foreign,
+    )
+    return made, kept, after
+
+
+def ended(settled: Collection[Settled], plan: Plan, status: int, now: datetime) -> Ended:
+    """The last line of a run."""
+    return Ended(
+        at=now,
+        exit_status=status,
+        outcomes=dict(Counter(one.outcome.value for one in settled)),
+        estimate_bytes=plan.estimate_bytes,
+        claimed_bytes=_total(one.claimed_bytes for one in settled),
+        freed_bytes=_total(one.freed_bytes for one in settled),
+    )
+
+
+def _total(figures: Iterator[int | None]) -> int | None:
+    known = [one for one in figures if one is not None]
+    return sum(known) if known else None
