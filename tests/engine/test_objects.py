@@ -162,6 +162,18 @@ def test_a_new_tag_between_two_calls_stops_the_removal(lab_host: LabHost, monkey
     assert {"one:1", "three:1", "precious:1"} <= set(everything(lab_host)["images"][made])
 
 
+def test_a_container_made_between_two_calls_stops_the_removal(lab_host: LabHost, monkeypatch):
+    made = build(lab_host, "one:1")
+    for tag in ("two:1", "three:1"):
+        lab_host.docker("tag", "one:1", tag)
+    step = plan(lab_host, made)
+    _between_calls(monkeypatch, lambda: container(lab_host, "one:1", state="created"))
+    acted = act(lab_host, step, approved_references=step.references)
+    assert ended(acted) == (Outcome.KEPT, Why.IN_USE)
+    assert acted.removed == ("two:1",)
+    assert {"one:1", "three:1"} <= set(everything(lab_host)["images"][made])
+
+
 def test_parents_stay(lab_host: LabHost):
     """Nobody named them, whatever the Engine would do by itself."""
     images.import_base(lab_host)

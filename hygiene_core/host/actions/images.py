@@ -68,6 +68,11 @@ def drift(action: Action, seen: ImageLook, client: EngineClient) -> Acted | None
         return _skipped(Why.NEW_REFERENCE, f"it is called {', '.join(new)} since the plan was made")
     if lost := sorted(planned - now):
         return _skipped(Why.CHANGED, f"it is not called {', '.join(lost)} any more")
+    return _held(action, seen, client)
+
+
+def _held(action: Action, seen: ImageLook, client: EngineClient) -> Acted | None:
+    """The end of the action if a container of any state was made of it, or mounts it."""
     everybody = holders(client)
     ids = {seen.id, *(one.id for one in seen.manifests or ())}
     for container in everybody:
@@ -193,13 +198,17 @@ def _next(action: Action, client: EngineClient, went: _Went) -> _Step | Acted:
     if is_one_name(now):
         return _Step(action.id, layers)
     name = _surplus(now)
-    return _unsafe_to_untag(name, action, client, went) or _Step(name, layers)
+    return _not_off(name, action, seen, client) or _Step(name, layers)
 
 
-def _unsafe_to_untag(name: str, action: Action, client: EngineClient, went: _Went) -> Acted | None:
-    """Why a name may not be taken off."""
-    # By name the Engine would untag an image that others are built on, and then refuse to remove it.
-    if not went.names and (child := _child(action, client)):
+def _not_off(name: str, action: Action, seen: ImageLook, client: EngineClient) -> Acted | None:
+    """Why a name may not be taken off.
+
+    The Engine takes a name off an image that a container or another image needs, as long as others are left.
+    """
+    if (held := _held(action, seen, client)) is not None:
+        return held
+    if child := _child(action, client):
         return _skipped(Why.IN_USE, f"image {child} is built on it")
     if (leads_to := resolved(client, name)) != action.id:
         return _skipped(Why.CHANGED, f"{name} leads to {leads_to or 'nothing'} by now")
