@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.report import Report, Severity, Status
 from hygiene_core.model.text import plain
+from hygiene_core.report.acts import status_word
 from hygiene_core.report.builders import builder_rows
 from hygiene_core.report.figures import (
     attention_sentence,
@@ -76,6 +77,7 @@ def render(report: Report, *, now: datetime, width: int = 80, color: bool = Fals
         "Kept warm": _warm(report),
         "Builders": _counted(row.sort for row in builder_rows(report)),
         "Runners": _counted(row.state for row in runner_rows(report)),
+        "Last apply": _last_apply(report, now),
         "Evidence": f"run {short(report.run_id)}",
         "Next": f"hygiene report{'' if is_old(report, now) else f' --at {short(report.run_id)}'}",
     }
@@ -136,6 +138,15 @@ def _warm(report: Report) -> str:
     ]
     good = f"{count(left_out)} as they should be" if left_out else ""
     return "; ".join([*wrong, *([good] if good else [])])
+
+
+def _last_apply(report: Report, now: datetime) -> str:
+    """When the last apply was, how it ended and what it freed; nothing where none is known."""
+    last = report.acts.last if report.acts else None
+    if last is None:
+        return ""
+    ago = duration(max(timedelta(0), now - last.began_at))
+    return f"{ago} ago, {plain(status_word(last), 60)}, freed {size(last.freed_bytes)}"
 
 
 def _counted(names: Iterable[str]) -> str:
