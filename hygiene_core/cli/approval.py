@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["approvals", "approve", "revoke"]
 
 _DIGEST_SHOWN = 12
+_STEP = re.compile(r"[0-9]{1,9}")
 
 
 def approve(
@@ -174,13 +176,13 @@ def _asked(made: Plan, digest: str, reason: str | None) -> tuple[dict[int, tuple
         zone=terminal.local_zone(),
     )
     terminal.data(shown)
-    numbers = _numbers(input("Steps to approve, such as 1,3-5 or all: "), made)
+    numbers = _numbers(_typed("Steps to approve, such as 1,3-5 or all: "), made)
     picked = {number: _references(_action(made, number)) for number in numbers}
-    why = reason or input("Why, in one line: ")
+    why = reason or _typed("Why, in one line: ")
     known = [_action(made, number).estimate_bytes or 0 for number in numbers]
     short = digest[:_DIGEST_SHOWN]
-    typed = input(f"{len(numbers)} steps, {size(sum(known))} by estimate. Type {short} to approve them: ")
-    if typed.strip() != short:
+    typed = _typed(f"{len(numbers)} steps, {size(sum(known))} by estimate. Type {short} to approve them: ")
+    if typed != short:
         raise UsageProblem("that is not the digest. Nothing was approved.")
     return picked, why
 
@@ -190,17 +192,30 @@ def _numbers(typed: str, made: Plan) -> list[int]:
     known = [action.number for action in made.actions]
     if typed.strip() == "all":
         return known
-    found: list[int] = []
-    for part in typed.replace(" ", "").split(","):
-        first, dash, last = part.partition("-")
+    found: set[int] = set()
+    for part in typed.split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
         ends = (first, last if dash else first)
-        if not all(one.isascii() and one.isdecimal() for one in ends):
-            raise UsageProblem(f"{part!r} is no step. Nothing was approved.")
-        found += range(int(ends[0]), int(ends[1]) + 1)
-    unknown = sorted(set(found) - set(known))
-    if unknown or not found:
-        raise UsageProblem(f"the plan has no step {unknown[0] if unknown else ''}. Nothing was approved.")
-    return sorted(set(found))
+        if not all(_STEP.fullmatch(one) for one in ends) or int(ends[0]) > int(ends[1]):
+            raise UsageProblem(f"{part.strip()!r} is no step. Nothing was approved.")
+        for end in ends:
+            if int(end) not in known:
+                raise UsageProblem(f"the plan has no step {int(end)}. Nothing was approved.")
+        found.update(range(int(ends[0]), int(ends[1]) + 1))
+    return sorted(found)
+
+
+def _typed(prompt: str) -> str:
+    """A line that a person typed. The question goes to stderr: stdout is for data."""
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    try:
+        line = sys.stdin.readline()
+    except UnicodeDecodeError:
+        line = ""
+    if not line:
+        raise UsageProblem("nothing was typed. Nothing was approved.")
+    return line.strip()
 
 
 def _references(action: Action) -> tuple[str, ...]:
@@ -210,8 +225,8 @@ def _references(action: Action) -> tuple[str, ...]:
     terminal.message(f"Step {action.number} has {len(action.references)} references:")
     for reference in action.references:
         terminal.message(f"  {reference}")
-    typed = input(f"All of them go. Type {len(action.references)} to approve that: ")
-    if typed.strip() != str(len(action.references)):
+    typed = _typed(f"All of them go. Type {len(action.references)} to approve that: ")
+    if typed != str(len(action.references)):
         raise UsageProblem("that is not their number. Nothing was approved.")
     return action.references
 
@@ -231,7 +246,7 @@ def _read(path: Path) -> dict[int, tuple[str, ...]]:
         number, *references = line.partition("#")[0].split() or [""]
         if not number:
             continue
-        if not (number.isascii() and number.isdecimal()) or int(number) in found:
+        if _STEP.fullmatch(number) is None or int(number) in found:
             raise UsageProblem(f"{path}: {line!r} is no step, or stands twice. Nothing was approved.")
         found[int(number)] = tuple(references)
     if not found:

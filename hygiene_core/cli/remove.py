@@ -74,6 +74,8 @@ def apply(
             "a retirement is planned, approved, and applied by its digest. Nothing was removed.",
             next_step="Begin: hygiene plan --mode retirement",
         )
+    if plan is not None and select:
+        raise UsageProblem("--select narrows a plan that is made, not one that was. Nothing was removed.")
     configuration = load(config_file)
     chosen = host_of(configuration, host)
     store = store_of(configuration)

@@ -50,6 +50,11 @@ def ask(verb: str, digest: str | None = None, sent: bytes = b"") -> dict[str, An
             f"{error.filename} is not there, and only root removes anything. Nothing was removed.",
             next_step="How to allow it: docs/guides/allow-removal.md",
         ) from None
+    except subprocess.TimeoutExpired:
+        raise EvidenceProblem(
+            f"{_PROGRAM} {verb} did not answer in {_SECONDS:g} s.",
+            next_step="See what is true: hygiene follow, else hygiene settle",
+        ) from None
     try:
         answer: Any = json.loads(done.stdout)
     except ValueError:
