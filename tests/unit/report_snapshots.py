@@ -100,10 +100,10 @@ class PlanSnapshot(TextSnapshot):
 
 
 class RunSnapshot(TextSnapshot):
-    folder = "reports/run"
+    folder = "runs/ended"
     test_name = "test_run"
 
 
 class RunToldSnapshot(TextSnapshot):
-    folder = "reports/run-told"
+    folder = "runs/told"
     test_name = "test_told"

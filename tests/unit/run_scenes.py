@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from hygiene_core.decide.naming import named
+from hygiene_core.decide.permit import Permitted
 from hygiene_core.model.act import Outcome, Why
 from hygiene_core.model.activity import Activity, ProcessId, Signal
 from hygiene_core.model.journal import (
@@ -99,6 +101,7 @@ MODE = {"mode": "retirement", "approvals": ("0123456789ab",)}
 def _bounded_done() -> list[Line]:
     return [
         began(),
+        named(BOUNDED, Permitted(actions=BOUNDED.actions, references={}, withheld={}), NOW),
         IDLE,
         looked("before", state(), state("odoo-docker-chris-testing0", None, max_bytes=4 * GIB)),
         Intended(at=NOW, number=1, ids=("r0", "r1", "r2"), cap_bytes=7 * GIB),
@@ -216,12 +219,12 @@ SCENES: dict[str, tuple[list[Line], Plan | None]] = {
     "retirement": (_retirement(), RETIREMENT),
     "no-plan": (_retirement(), None),
     "nothing-to-do": ([began(), looked("before"), ended()], plan()),
-    "cut-off": (_bounded_done()[:6], BOUNDED),
+    "cut-off": (_bounded_done()[:7], BOUNDED),
     "before-it-began": ([], None),
     "busy": (_BUSY, BOUNDED),
     "stopped": (
         [
-            *_bounded_done()[:5],
+            *_bounded_done()[:6],
             Halted(at=NOW, why="STOPPED", detail="it was asked to stop"),
             ended(143, outcomes={"removed": 1}, estimate_bytes=1, claimed_bytes=1, freed_bytes=1),
         ],

@@ -281,8 +281,7 @@ def test_a_crash_between_the_segment_and_its_head_is_made_up_for(asked, root):
     (root / ENGINE / "head.json").write_bytes(before)
     with pytest.raises(EvidenceBroken):
         sealing.require_whole(asked)
-    assert sealing.is_sealed(asked, "run-4")
-    sealing.sweep(asked, "run-4")
+    assert sealing.finish(asked, "run-4")
     sealing.require_whole(asked)
     assert not path.exists()
 

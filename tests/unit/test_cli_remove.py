@@ -177,7 +177,7 @@ def test_a_dry_run_asks_nobody(scene):
     assert result.stdout.startswith(f"Plan {scene.digest[:12]}  retirement  lab  READY")
     assert "Would remove what is listed. This was a dry run: it holds no lock." in result.stderr
     shown = scene.apply("--plan", scene.digest, "--dry-run", "--format", "json")
-    assert shown.stdout.encode() == encode_plan(scene.plan) + b"\n"
+    assert shown.stdout.encode() == encode_plan(scene.plan)
 
 
 def test_a_policy_that_was_changed_since(scene):

@@ -10,7 +10,7 @@ from hygiene_core.model.plan import Mode, Selection
 from hygiene_core.testing import GIB, MIB
 
 FORMS = "it narrows nothing; write for example kind:image, name:odoo*, size>1GiB or verdict:retained."
-KINDS = "known here: image, container, volume, builder."
+KINDS = "known here: image, container, volume, builder, runner_workdir, run_cache."
 BOUNDED = "only names narrow a bounded plan, which is about whole caches; write for example name:embedded."
 
 
@@ -45,7 +45,7 @@ def test_words_that_narrow(words: list[str], meant: Selection):
         ("--select", f'"--select": {FORMS}'),
         ("kind:", f'"kind:": "" is not a kind that is planned; {KINDS}'),
         ("kind:images", '"kind:images": "images" is not a kind that is planned; did you mean "image"?'),
-        ("kind:run_cache", f'"kind:run_cache": "run_cache" is not a kind that is planned; {KINDS}'),
+        ("kind:log", f'"kind:log": "log" is not a kind that is planned; {KINDS}'),
         ("kind:*", f'"kind:*": "*" is not a kind that is planned; {KINDS}'),
         (
             "verdict:protected",

@@ -135,7 +135,7 @@ def test_a_state_volume_that_the_container_does_not_list_goes_with_it():
 
 def test_a_row_with_the_facts_of_another_kind_is_no_step():
     seen = observation(gone("web"))
-    rows = [replace(row, facts=workdir()) for row in judge(seen).values()]
+    rows = [replace(row, facts=cache_record("r")) for row in judge(seen).values()]
     context = context_of(seen)
     assert retire_actions(rows, context, Selection(), Room.of(Bounds())) == []
 

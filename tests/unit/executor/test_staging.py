@@ -39,7 +39,7 @@ def stage(places: Any, stored: bytes = STORED, **options: Any) -> str:
 
 def edited(**change: Any) -> bytes:
     """The plan as somebody wrote it anew who knows how it is stored."""
-    return json.dumps(json.loads(STORED) | change, indent=1, ensure_ascii=False).encode()
+    return json.dumps(json.loads(STORED) | change, indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def said(call: Any, *arguments: Any, kind: type[HygieneError], **more: Any) -> str:
