@@ -24,10 +24,13 @@ class Why(StrEnum):
     """Why something was not removed, or not all of it. Each is explained in docs/reference/refusals.md."""
 
     BOUNDS = "BOUNDS"
+    BUDGET_MET = "BUDGET_MET"
     CHANGED = "CHANGED"
     CONFLICT = "CONFLICT"
+    CUT_OFF = "CUT_OFF"
     DEPENDS = "DEPENDS"
     ENGINE = "ENGINE"
+    GONE = "GONE"
     IN_USE = "IN_USE"
     MULTI_TAG = "MULTI_TAG"
     NEW_REFERENCE = "NEW_REFERENCE"
