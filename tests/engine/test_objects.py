@@ -84,10 +84,10 @@ def test_an_image_that_is_gone_is_absent(lab_host: LabHost):
     step = plan(lab_host, made)
     lab_host.docker("image", "rm", "one:1")
     hands = hands_of(lab_host)
-    assert ended(remove(step, hands)) == (Outcome.ALREADY_ABSENT, None)
+    assert ended(remove(step, hands)) == (Outcome.ALREADY_ABSENT, Why.GONE)
     acted = drift_of(step, hands)
     assert acted is not None
-    assert ended(acted) == (Outcome.ALREADY_ABSENT, None)
+    assert ended(acted) == (Outcome.ALREADY_ABSENT, Why.GONE)
     assert exists(step, hands) is False
 
 
@@ -287,8 +287,8 @@ def test_a_container_goes_alone_and_leaves_its_volumes(lab_host: LabHost, state)
     with only(lab_host, "containers", made) as told:
         assert act(lab_host, step) == Acted(outcome=Outcome.REMOVED, removed=(made,))
     assert told.events == [("container", "destroy", made)]
-    assert ended(act(lab_host, step)) == (Outcome.ALREADY_ABSENT, None)
-    assert ended(remove(step, hands_of(lab_host))) == (Outcome.ALREADY_ABSENT, None)
+    assert ended(act(lab_host, step)) == (Outcome.ALREADY_ABSENT, Why.GONE)
+    assert ended(remove(step, hands_of(lab_host))) == (Outcome.ALREADY_ABSENT, Why.GONE)
     assert exists(step, hands_of(lab_host)) is False
 
 
@@ -381,8 +381,8 @@ def test_a_volume_goes_alone(lab_host: LabHost):
     with only(lab_host, "volumes", "data") as told:
         assert act(lab_host, step) == Acted(outcome=Outcome.REMOVED, removed=("data",))
     assert told.events == [("volume", "destroy", "data")]
-    assert ended(act(lab_host, step)) == (Outcome.ALREADY_ABSENT, None)
-    assert ended(remove(step, hands_of(lab_host))) == (Outcome.ALREADY_ABSENT, None)
+    assert ended(act(lab_host, step)) == (Outcome.ALREADY_ABSENT, Why.GONE)
+    assert ended(remove(step, hands_of(lab_host))) == (Outcome.ALREADY_ABSENT, Why.GONE)
 
 
 @pytest.mark.parametrize("state", ["created", "exited", "running"])

@@ -186,7 +186,7 @@ def test_what_is_listed_and_not_found_is_not_absent(engine):
     assert ended(drift_of(one, hands(engine))) == (Outcome.KEPT, Why.UNREADABLE)
     assert exists(one, hands(engine)) is None
     engine.routes["/images/json"] = reply([])
-    assert ended(drift_of(one, hands(engine))) == (Outcome.ALREADY_ABSENT, None)
+    assert ended(drift_of(one, hands(engine))) == (Outcome.ALREADY_ABSENT, Why.GONE)
     assert exists(one, hands(engine)) is False
 
 
@@ -278,7 +278,7 @@ def test_a_404_is_believed_only_if_the_object_is_gone(engine):
     engine.routes[f"/containers/{CONTAINER}"] = reply({"message": "page not found"}, status=404)
     assert ended(remove(container(), hands(engine))) == (Outcome.KEPT, Why.CHANGED)
     engine.routes[f"/containers/{CONTAINER}/json"] = reply({"message": "no such"}, status=404)
-    assert ended(remove(container(), hands(engine))) == (Outcome.ALREADY_ABSENT, None)
+    assert ended(remove(container(), hands(engine))) == (Outcome.ALREADY_ABSENT, Why.GONE)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def _answered(error: APIError, action: Action, hands: Hands) -> Acted:
     if error.status_code == NOT_FOUND:
         if there:
             return Acted(outcome=Outcome.KEPT, why=Why.CHANGED, detail=said)
-        return Acted(outcome=Outcome.ALREADY_ABSENT, detail=said)
+        return Acted(outcome=Outcome.ALREADY_ABSENT, why=Why.GONE, detail=said)
     if there:
         return _failed(said)
     return Acted(

@@ -83,7 +83,7 @@ def _once_stopped(action: Action, hands: Hands) -> Acted | None:
     except HygieneError as error:
         return _kept(Why.UNREADABLE, error.message)
     if not isinstance(seen, ContainerLook):
-        return Acted(outcome=Outcome.ALREADY_ABSENT, detail="it was gone once it had stopped")
+        return Acted(outcome=Outcome.ALREADY_ABSENT, why=Why.GONE, detail="it was gone once it had stopped")
     if seen.state.status not in IDLE_STATES:
         return _kept(Why.IN_USE, f"it is {seen.state.status} again")
     changed = _changed(action, seen, _OF_STOPPING)

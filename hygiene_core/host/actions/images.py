@@ -188,7 +188,7 @@ def _next(action: Action, client: EngineClient, went: _Went) -> _Step | Acted:
     """What to remove next, by what is true now."""
     seen = look(client, action)
     if not isinstance(seen, ImageLook):
-        return Acted(outcome=Outcome.ALREADY_ABSENT, detail="somebody else removed it")
+        return Acted(outcome=Outcome.ALREADY_ABSENT, why=Why.GONE, detail="somebody else removed it")
     now, planned = telling(seen.references, action.id), telling(action.references, action.id)
     if new := sorted(now - _named(action)):
         return _skipped(Why.NEW_REFERENCE, f"it is called {', '.join(new)} since the plan was made")

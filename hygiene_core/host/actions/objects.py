@@ -50,7 +50,11 @@ def drift_of(action: Action, hands: Hands) -> Acted | None:
                 case ImageLook():
                     return images.drift(action, seen, client)
                 case None:
-                    return Acted(outcome=Outcome.ALREADY_ABSENT, detail="it was gone before the step began")
+                    return Acted(
+                        outcome=Outcome.ALREADY_ABSENT,
+                        why=Why.GONE,
+                        detail="it was gone before the step began",
+                    )
     except HygieneError as error:
         return Acted(outcome=Outcome.KEPT, why=Why.UNREADABLE, detail=error.message)
 
