@@ -1,6 +1,6 @@
-"""Entry points of the kit: the scheduled sessions that look at a host, and the development ones.
+"""Entry points of the kit: the scheduled sessions that act on a host, and the development ones.
 
-`nox` alone runs the development gates and never touches a host. Sessions that look at a host use the
+`nox` alone runs the development gates and never touches a host. Sessions that act on a host use the
 environment that nox itself runs in, where the kit is installed, and end with nox's own status 1 on any
 failure; the status of the run itself is in its exit record in the state directory.
 """
@@ -20,6 +20,7 @@ nox.options.sessions = ["lint", "types", "tests", "compat"]
 nox.options.error_on_missing_interpreters = False
 
 KIT = (sys.executable, "-m", "hygiene_core")
+APPLY_SECONDS = 1200
 FAST_TESTS = ("tests/unit", "tests/property")
 
 
@@ -33,8 +34,11 @@ def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _on_host(session: nox.Session, *command: str, patience: float = 30) -> None:
-    """Run a command of the kit; `patience` is how long it may take to end after SIGTERM, in seconds."""
+def _wait(_number: int, _frame: object) -> None:
+    """Go on waiting: Ctrl-C reaches the command as well, and that ends in its own time."""
+
+
+def _on_host(session: nox.Session, *command: str, seconds: int = 30) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     session.run(
         *command,
@@ -42,7 +46,7 @@ def _on_host(session: nox.Session, *command: str, patience: float = 30) -> None:
         stdout=sys.stdout,  # data stays data, as without nox
         stderr=sys.stderr,
         interrupt_timeout=1,
-        terminate_timeout=patience,
+        terminate_timeout=seconds,
     )
 
 
@@ -54,9 +58,13 @@ def report(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", default=False)
 def apply(session: nox.Session) -> None:
-    """Remove what a policy or an approval lets go. Options after `--` are those of `hygiene apply`."""
-    # The step that is under way is waited for, then the whole host is looked at once more.
-    _on_host(session, *KIT, "apply", *session.posargs, patience=900)
+    """Remove what a plan names. Options after `--` are those of `hygiene apply`.
+
+    SIGTERM and Ctrl-C ask the run to stop after its step, and are waited for: the longest call and the look
+    afterwards. The removal itself is done by a process of its own, which nothing of this can cut.
+    """
+    signal.signal(signal.SIGINT, _wait)
+    _on_host(session, *KIT, "apply", *session.posargs, seconds=APPLY_SECONDS)
 
 
 @nox.session(venv_backend="none", default=False)
@@ -130,7 +138,6 @@ def soak(session: nox.Session) -> None:
         *session.posargs,
         env={
             "HYGIENE_SOAK_KILLS": os.environ.get("HYGIENE_SOAK_KILLS", "500"),
-            "HYGIENE_SOAK_APPLY_KILLS": os.environ.get("HYGIENE_SOAK_APPLY_KILLS", "300"),
             "HYGIENE_SHORT_JOBS": os.environ.get("HYGIENE_SHORT_JOBS", "500"),
         },
     )

@@ -15,7 +15,7 @@ from hygiene_core.cli.words import ConfigOption, HostOption, group
 
 __all__ = ["config"]
 
-config = group("config", "Write, check or describe hygiene.toml.")
+config = group("config", "Write, check or describe hygiene.toml and host.toml.")
 
 
 @config.command("check")

@@ -34,6 +34,7 @@ def save(directory: Path, stored: bytes) -> str:
         files.make_directory(path.parent)
         if not path.exists():
             files.replace_file(path, stored, _MODE)
+            files.give_to_group(path)  # who approves it has to read it
     except OSError as error:
         raise files.unwritable(error, "the plan") from error
     return digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Acted", "Outcome", "Why"]
+__all__ = ["MEANINGS", "Acted", "Outcome", "Why"]
 
 
 class Outcome(StrEnum):
@@ -56,3 +56,25 @@ class Acted:
     removed: tuple[str, ...] = ()
     claimed_bytes: int | None = None
     foreign: tuple[str, ...] = ()
+
+
+MEANINGS: dict[Why, str] = {
+    Why.BOUNDS: "A bound of the plan, a ceiling of the host or a reserve leaves no room for it.",
+    Why.BUDGET_MET: "The cache was down to its budget before it was its turn.",
+    Why.CHANGED: "It is not what it was when the plan was made.",
+    Why.CONFLICT: "The Engine refused, because something holds it.",
+    Why.CUT_OFF: "The run was cut off while it was at this step; what is true was found by looking.",
+    Why.DEPENDS: "Something else stands on it and stays, or a step before it did not end well.",
+    Why.ENGINE: "The Engine or the builder answered with an error.",
+    Why.GONE: "It was not there any more.",
+    Why.IN_USE: "Something uses it now.",
+    Why.MULTI_TAG: "It has several references, and no approval lists each of them.",
+    Why.NEW_REFERENCE: "It has a reference that it did not have when the plan was made.",
+    Why.NOTHING_FREED: "It is gone, and the disk did not gain what it held.",
+    Why.NOT_APPROVED: "It needs an approval that it does not have.",
+    Why.NO_TOUCH: "The no-touch set of the host or of the plan has it.",
+    Why.STOPPED: "The run was asked to stop before it was its turn.",
+    Why.TIMEOUT: "The call did not end within its time.",
+    Why.UNREADABLE: "What has to be known before it is removed could not be read.",
+}
+"""Each reason in a sentence, for docs/reference/refusals.md and for front ends."""

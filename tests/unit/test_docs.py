@@ -92,7 +92,7 @@ def test_every_error_stands_in_the_reference():
 
 
 def test_every_outcome_and_every_reason_to_stay_stands_in_the_reference():
-    for heading, words in (("How a step ended", Outcome), ("Why something stayed", Why)):
+    for heading, words in (("What came of a step", Outcome), ("Why a step did not go through", Why)):
         rows = section(REFERENCE / "refusals.md", heading).rows
         assert [word(row[0]) for row in rows] == [one.value for one in words]
         assert all(cell.endswith((".", "`")) for row in rows for cell in row)

@@ -101,7 +101,7 @@ def _calls(text: str) -> Iterator[list[str]]:
                 program = words[0].rpartition("/")[2] if words else ""
                 if program == "hygiene":
                     yield ["hygiene", *words[1:]]
-                elif program == "nox" and words[1:2] == ["-s"] and words[2] in {"report", "demo"}:
+                elif program == "nox" and words[1:2] == ["-s"] and words[2] in {"report", "apply", "demo"}:
                     assert words[3:4] in ([], ["--"]), line
                     yield ["hygiene", words[2], *words[4:]]
                 words = []
