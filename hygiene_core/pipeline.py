@@ -277,7 +277,8 @@ def plan(run: Run, mode: Mode, selection: Selection) -> Plan:
     """A plan of what a finished run saw. Pure: nothing is looked at, stored or changed."""
     if run.observation is None or run.context is None:
         raise ValueError("a run must be observed and classified before it can be planned")
-    return make_plan(run.finished, run.observation, run.context, mode, selection)
+    pruned = run.history.pruned if run.history else frozenset()
+    return make_plan(run.finished, run.observation, run.context, mode, selection, pruned_before=pruned)
 
 
 def plan_again(stored: Report, memory: Memory, policy: Policy, mode: Mode, selection: Selection) -> Plan:

@@ -9,7 +9,15 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hygiene_core.errors import EvidenceBroken, JobRunning
-from hygiene_core.evidence.acts import ENGINE_ID, STATE, Act, head_problem, ledgers, open_journals
+from hygiene_core.evidence.acts import (
+    ENGINE_ID,
+    STATE,
+    Act,
+    head_problem,
+    ledgers,
+    open_journals,
+    pruned_before,
+)
 from hygiene_core.model.act import Outcome
 from hygiene_core.model.acts import Apply, History, Removed
 from hygiene_core.model.journal import Began, Ended, Halted, Line, Named, NamedThing, Settled, Verified
@@ -69,7 +77,9 @@ def _read(state: Path, now: datetime, goes_on: Callable[[Path], bool]) -> Histor
     still_open = [path for path in open_journals(state) if path.stem not in sealed]
     running = tuple(path.stem for path in still_open if goes_on(path))
     told = History(
-        unsettled=tuple(path.stem for path in still_open if path.stem not in running), running=running
+        unsettled=tuple(path.stem for path in still_open if path.stem not in running),
+        running=running,
+        pruned=pruned_before(state),
     )
     runs: list[tuple[Apply, tuple[Removed, ...]]] = []
     for ledger in found:
@@ -117,6 +127,7 @@ def _summed(told: History, runs: Sequence[tuple[Apply, tuple[Removed, ...]]], si
         busy=len(busy),
         busy_since_at=busy[-1].began_at if busy else None,
         removed=tuple(gone[:MOST_REMOVED]),
+        pruned=told.pruned,
     )
 
 

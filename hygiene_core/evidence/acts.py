@@ -35,6 +35,7 @@ __all__ = [
     "ledgers",
     "lines_of",
     "open_journals",
+    "pruned_before",
     "states",
     "told_heads",
 ]
@@ -90,6 +91,12 @@ def states(root: Path) -> tuple[Path, ...]:
             next_step="Join the group of the folder, or run it as root.",
         ) from error
     return tuple(found)
+
+
+def pruned_before(state: Path) -> frozenset[str]:
+    """The builders that were pruned on this host before. Raises OSError if that may not be read."""
+    folder = state / "pruned"
+    return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
 
 
 def open_journals(state: Path) -> tuple[Path, ...]:

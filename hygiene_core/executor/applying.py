@@ -17,6 +17,7 @@ from hygiene_core.errors import (
     Unsettled,
     error_of,
 )
+from hygiene_core.evidence.acts import pruned_before
 from hygiene_core.evidence.journal import Journal
 from hygiene_core.executor import sealing
 from hygiene_core.executor.asking import Asked, ask_host
@@ -79,7 +80,7 @@ def _allowed(asked: Asked, digest: str, plan: Plan) -> Permitted:
         plan,
         asked.rules,
         [(name, one) for name, one, withdrawn in given if withdrawn is None],
-        pruned_before=sealing.pruned_before(asked.places),
+        pruned_before=pruned_before(asked.places.state),
         now=now,
     )
     if plan.mode is Mode.RETIREMENT and not allowed.actions:

@@ -18,11 +18,10 @@ from hygiene_core.model.codec import adapter, encode
 from hygiene_core.model.journal import Began, Ended, Halted, Line, Observed, Settled, Verified
 from hygiene_core.model.plan import Mode
 
-__all__ = ["OUTBOX_VERSION", "finish", "pruned_before", "require_whole", "seal"]
+__all__ = ["OUTBOX_VERSION", "finish", "require_whole", "seal"]
 
 OUTBOX_VERSION = 1
 MODE = "apply"
-_PRUNED = "pruned"
 _SEGMENT_MODE = 0o440
 
 
@@ -106,12 +105,6 @@ def _remember_sealed(asked: Asked) -> None:
     acts.keep_head(asked.places.state, ledger.host, Head(segment.seq, segment.run_id, segment.chain))
 
 
-def pruned_before(places: Places) -> frozenset[str]:
-    """The builders that were pruned on this host before."""
-    folder = places.state / _PRUNED
-    return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
-
-
 def _remember_pruned(places: Places, lines: tuple[Line, ...]) -> None:
     removed = [one for line in lines if isinstance(line, Settled) for one in line.removed]
     began = next(line for line in lines if isinstance(line, Began))
@@ -119,9 +112,9 @@ def _remember_pruned(places: Places, lines: tuple[Line, ...]) -> None:
         return
     builders = {one.partition("/")[0] if "/" in one else "embedded" for one in removed}
     try:
-        files.make_directory(places.state / _PRUNED)
+        files.make_directory(places.state / "pruned")
         for name in builders:
-            files.replace_file(places.state / _PRUNED / name, began.run_id.encode(), 0o440)
+            files.replace_file(places.state / "pruned" / name, began.run_id.encode(), 0o440)
     except OSError as error:
         raise files.unwritable(error, "which builders were pruned") from error
 

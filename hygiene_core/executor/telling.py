@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from hygiene_core.evidence.acts import pruned_before
 from hygiene_core.executor.applying import open_runs
 from hygiene_core.executor.asking import require_root
 from hygiene_core.executor.places import Places, all_places
-from hygiene_core.executor.sealing import pruned_before
 from hygiene_core.executor.staging import approvals_of, spent_by
 from hygiene_core.host.lock import Holder, holder_of
 from hygiene_core.model.codec import approval_adapter, revocation_adapter
@@ -44,7 +44,7 @@ def _of(places: Places, digest: str | None) -> dict[str, Any]:
         "state": str(places.state),
         "holder": None if holder is None else asdict(holder),
         "unsettled": runs,
-        "pruned": sorted(pruned_before(places)),
+        "pruned": sorted(pruned_before(places.state)),
         "plans": [
             {"digest": one, "spent_by": spent_by(places, one), "approvals": _approvals(places, one)}
             for one in wanted

@@ -52,7 +52,7 @@ class History:
 
     `last` is the newest run, but for those that found the host at work and did nothing. `busy` counts the
     bounded ones of these since the last that succeeded, `busy_since_at` is the first. `removed` is what went
-    of late, newest first; a thing may stand in it twice.
+    of late, newest first; a thing may stand in it twice. `pruned` are the builders that were pruned before.
     """
 
     reason: str | None = None
@@ -63,6 +63,7 @@ class History:
     busy: int = 0
     busy_since_at: datetime | None = None
     removed: tuple[Removed, ...] = ()
+    pruned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
