@@ -58,10 +58,12 @@ def history(
         return History(reason="the Engine told no id that can name a folder")
     state = root / engine_id
     try:
-        if not state.is_dir():
-            return History(reason=f"nothing was applied here: there is no {state}")
-        os.listdir(state)  # noqa: PTH208 - only whether this user may look
+        os.listdir(state)  # noqa: PTH208 - only whether it is there, and this user may look
         return _read(state, now, goes_on)
+    except FileNotFoundError as error:
+        if error.filename == str(state):
+            return History(reason=f"nothing was applied here: there is no {state}")
+        return History(reason=f"{error.filename} went while it was read")
     except EvidenceBroken as error:
         return History(reason=error.message.rstrip("."))
     except OSError as error:
