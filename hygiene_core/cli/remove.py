@@ -215,6 +215,8 @@ def _run(made: Plan, digest: str, options: Options, output: StatusFormat) -> tup
 
 def _follow(journal: Path, plan: Plan | None, digest: str, output: StatusFormat) -> int:
     """Tell a run while it goes on, and in the end what came of it; a signal asks it to stop."""
+    from hygiene_core.transport import executor
+
     lines: list[Line] = []
     stopped: Stopped | None = None
     source = _lines(journal)
@@ -230,6 +232,7 @@ def _follow(journal: Path, plan: Plan | None, digest: str, output: StatusFormat)
             stopped = stopped or signalled
             _ask_to_stop(digest)
             source = _lines(journal, skip=len(lines))
+    executor.await_record(journal)
     return _told(lines, plan, output)
 
 

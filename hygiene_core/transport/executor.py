@@ -10,17 +10,20 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 from hygiene_core.errors import EvidenceProblem, NotRoot, error_of
 from hygiene_core.host.lock import LOCKS, holder_of
 
-__all__ = ["ask", "command", "goes_on"]
+__all__ = ["ask", "await_record", "command", "goes_on"]
 
 _PROGRAM = "hygiene-executor"
 _SECONDS = 900.0
 """Longer than any wait for the lock; a verb that goes on longer is lost, not slow."""
+
+_RECORD_SECONDS, _POLL_SECONDS = 30.0, 0.05
 
 
 def command(verb: str, digest: str | None = None) -> list[str]:
@@ -86,3 +89,13 @@ def goes_on(journal: Path) -> bool:
     """Whether the process that writes a journal is still there, by the lock that it holds."""
     holder = holder_of(LOCKS / f"{journal.parents[1].name}.lock")
     return holder is not None and holder.run_id == journal.stem
+
+
+def await_record(journal: Path, seconds: float = _RECORD_SECONDS) -> None:
+    """Wait until a run that told its last line is in the ledger of acts, but not for ever.
+
+    Whoever asks next would find it half recorded. What is not done by then, the next run makes up for.
+    """
+    give_up_at = time.monotonic() + seconds
+    while goes_on(journal) and time.monotonic() < give_up_at:
+        time.sleep(_POLL_SECONDS)

@@ -97,7 +97,7 @@ def test_an_image_with_two_tags_goes_only_if_each_is_approved(kit: Kit):
     digest, plan = retirement(kit, "name:" + name, "verdict:retained")
     assert set(outcomes(applied(kit, digest)).values()) == {("skipped", "MULTI_TAG")}
     references = plan["actions"][0]["references"]
-    assert len(references) == 2
+    assert len(references) >= 2  # the containerd store names digests too
     digest, plan = retirement(kit, "name:" + name, "verdict:retained", items="1 " + " ".join(references))
     assert set(outcomes(applied(kit, digest)).values()) == {("removed", None)}
     check_truth(kit)

@@ -25,10 +25,11 @@ from tests.lab.kit import Kit
 pytestmark = pytest.mark.lab("engine")
 
 KILLS = int(os.environ.get("HYGIENE_SOAK_APPLY_KILLS", "6"))
+ENGINES = ["stable", "testing"] if "HYGIENE_SOAK_APPLY_KILLS" in os.environ else ["stable"]
 SEED = int(os.environ.get("HYGIENE_SEED", random.randrange(10**6)))
 
 
-@pytest.fixture(scope="module", params=["stable", "testing"])
+@pytest.fixture(scope="module", params=ENGINES)
 def kit(request: pytest.FixtureRequest) -> Iterator[Kit]:
     with host_with_kit(request.param, f"kills-{request.param}") as made:
         yield made
