@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.unit.report_scenes import SCENES
 from tests.unit.report_snapshots import DIRECTORY
+from tests.unit.run_scenes import SCENES as RUNS
 from tests.unit.test_report_html import HTML_SCENES
 from tests.unit.test_report_text import QUIET
 
@@ -16,5 +17,6 @@ def test_every_scene_is_reviewed_in_every_format_and_no_file_is_left_over():
     wanted |= {f"html/{scene}.html" for scene in HTML_SCENES}
     wanted |= {f"status/{scene}.txt" for scene in SCENES}
     wanted |= {f"json/{scene}.json" for scene in SCENES if scene != "thousands"}
+    wanted |= {f"{folder}/{scene}.txt" for folder in ("run", "run-told") for scene in RUNS}
     wanted |= {f"resources/{width}.txt" for width in (80, 140)}
     assert {str(path.relative_to(REPORTS)) for path in REPORTS.rglob("*.*")} == wanted
