@@ -128,21 +128,21 @@ def chains(run: Run, wanted: str) -> tuple[Chain, ...]:
     """
     if run.observation is None or run.context is None:
         raise ValueError("a run must be observed and classified before it can be explained")
-    _require_engine(run.observation)
+    _require_engine(run.observation, "explained")
     found = [resource for resource in resources_of(run.observation) if _answers_to(resource, wanted)]
     if not found:
         raise _not_found(run.observation, wanted)
     return tuple(explain(resource, run.context) for resource in found)
 
 
-def _require_engine(observation: Observation) -> None:
+def _require_engine(observation: Observation, done: str) -> None:
     """Raise the error that the observation stored as a code, a reason and a next step."""
     code = observation.engine_error
     if code is None:
         return
     error = next((one for one in Unreachable.__subclasses__() if one.code == code), Unreachable)
     reason = observation.sections[SectionName.ENGINE].reason
-    raise error(f"{reason} Nothing can be explained.", next_step=observation.engine_next_step)
+    raise error(f"{reason} Nothing can be {done}.", next_step=observation.engine_next_step)
 
 
 def _not_found(observation: Observation, wanted: str) -> NotSeen | UnknownResource:
@@ -274,9 +274,13 @@ def rejudge(stored: Report, memory: Memory, policy: Policy) -> Report:
 
 
 def plan(run: Run, mode: Mode, selection: Selection) -> Plan:
-    """A plan of what a finished run saw. Pure: nothing is looked at, stored or changed."""
+    """A plan of what a finished run saw. Pure: nothing is looked at, stored or changed.
+
+    Raises Unreachable, if the Engine gave no usable answer; the class is that of its error.
+    """
     if run.observation is None or run.context is None:
         raise ValueError("a run must be observed and classified before it can be planned")
+    _require_engine(run.observation, "planned")
     pruned = run.history.pruned if run.history else frozenset()
     return make_plan(run.finished, run.observation, run.context, mode, selection, pruned_before=pruned)
 

@@ -81,7 +81,7 @@ def plan(
         codes = ", ".join(one.code.value for one in made.blockers if one.subject is None)
         raise PlanBlocked(
             f"the plan {digest[: plans.SHORT_DIGEST]} may not be applied ({codes}). Nothing was removed.",
-            next_step="What each code asks for: docs/reference/refusals.md",
+            next_step="What each code asks for: docs/concepts/plans.md",
         )
 
 
@@ -103,4 +103,6 @@ def _write(path: Path, stored: bytes) -> None:
     try:
         path.write_bytes(stored)
     except OSError as error:
-        raise OutputUnwritable(f"{path} could not be written: {error.strerror}.") from error
+        raise OutputUnwritable(
+            f"{path} could not be written: {error.strerror}. Nothing was removed."
+        ) from error

@@ -187,7 +187,8 @@ def _record_within_budget(resource: BuildCacheRecord, context: Context) -> str |
         return None
     if resource.id in selection.held_by_reserve:
         return f"without it the cache would fall under its reserve of {budget.reserved_bytes} bytes"
-    return f"the budget of {budget.max_bytes} bytes is met without removing it"
+    what = "budget" if selection.target_bytes == budget.max_bytes else "target"
+    return f"the {what} of {selection.target_bytes} bytes is met without removing it"
 
 
 def _record_selected(resource: BuildCacheRecord, context: Context) -> str | None:
@@ -195,6 +196,11 @@ def _record_selected(resource: BuildCacheRecord, context: Context) -> str | None
     budget = budget_of(context.policy, resource.builder)
     if selection is None or budget is None or resource.id not in selection.selected:
         return None
+    if selection.target_bytes < budget.max_bytes:
+        return (
+            f"less than {budget.min_free_bytes} bytes are free: {resource.builder} is to come down to "
+            f"{selection.target_bytes} bytes; least recently used"
+        )
     return f"{resource.builder} holds more than its budget of {budget.max_bytes} bytes; least recently used"
 
 

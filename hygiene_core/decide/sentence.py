@@ -86,7 +86,7 @@ def _budget(budget: Budget, builders: list[str]) -> str:
         f"prune {caches} down to {_size(budget.max_bytes)}, never under {_size(budget.reserved_bytes)}, "
         f"and no record used in the last {_span(budget.min_age)}"
         + (
-            f", further under {iec_size(budget.min_free_bytes, whole=True)} free"
+            f", and further where less than {_size(budget.min_free_bytes)} are free"
             if budget.min_free_bytes
             else ""
         )

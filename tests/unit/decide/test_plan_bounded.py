@@ -12,7 +12,7 @@ from hygiene_core.model.plan import Action, Mode, Outlook, Plan, PlannedRecord, 
 from hygiene_core.model.policy import Bounds, Budget, Policy, Protect
 from hygiene_core.model.resource import BuildCacheRecord, Kind
 from hygiene_core.testing import NOW, builder, cache_record, filesystem, observation
-from tests.unit.decide.judging import policy
+from tests.unit.decide.judging import judge, policy
 from tests.unit.decide.planning import planned, record_ids
 
 DAY = timedelta(days=1)
@@ -319,6 +319,23 @@ def test_too_little_free_space_prunes_more():
     (action,), (outlook,) = (plan := planned(seen, wants, Mode.BOUNDED)).actions, plan.outlooks
     assert record_ids(action) == ["r0", "r1", "r2"]
     assert (outlook.target_bytes, outlook.remaining_bytes, outlook.is_met) == (35, 30, True)
+
+
+def test_the_reasons_name_the_target_that_free_space_sets():
+    seen = observation(
+        EMBEDDED, record("old"), record("new", age=1), filesystems=(filesystem(free_bytes=100),)
+    )
+    wants = policy(budgets={"embedded": budget(100, 5, min_free_bytes=110)})
+    told = {key: row.reasons[0].detail for key, row in judge(seen, wants).items()}
+    assert told["old"] == (
+        "less than 110 bytes are free: embedded is to come down to 10 bytes; least recently used"
+    )
+    assert told["new"] == "the target of 10 bytes is met without removing it"
+
+
+def test_a_record_that_the_reserve_holds_says_so():
+    rows = judge(observation(EMBEDDED, record("big", 50)), rules(40, 30))
+    assert rows["big"].reasons[0].detail == "without it the cache would fall under its reserve of 30 bytes"
 
 
 def test_free_space_that_is_not_known_asks_for_nothing():

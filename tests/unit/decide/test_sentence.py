@@ -113,3 +113,11 @@ def test_builders_with_the_same_budget_are_said_together():
         "the last 168 h; prune the big cache down to 30 GiB, never under 8 GiB, and no record used in the "
         "last 24 h"
     )
+
+
+def test_free_space_that_prunes_further():
+    wants = Budget(max_bytes=20 * GIB, reserved_bytes=8 * GIB, min_age=WEEK, min_free_bytes=50 * GIB)
+    assert clause(budgets={"embedded": wants}) == (
+        "prune the embedded cache down to 20 GiB, never under 8 GiB, and no record used in the last 168 h, "
+        "and further where less than 50 GiB are free"
+    )
