@@ -17,6 +17,11 @@ def test_every_scene_is_reviewed_in_every_format_and_no_file_is_left_over():
     wanted |= {f"html/{scene}.html" for scene in HTML_SCENES}
     wanted |= {f"status/{scene}.txt" for scene in SCENES}
     wanted |= {f"json/{scene}.json" for scene in SCENES if scene != "thousands"}
-    wanted |= {f"{folder}/{scene}.txt" for folder in ("run", "run-told") for scene in RUNS}
     wanted |= {f"resources/{width}.txt" for width in (80, 140)}
     assert {str(path.relative_to(REPORTS)) for path in REPORTS.rglob("*.*")} == wanted
+
+
+def test_every_scene_of_a_run_is_reviewed_and_no_file_is_left_over():
+    folder = REPORTS.parent / "runs"
+    wanted = {f"{kind}/{scene}.txt" for kind in ("ended", "told") for scene in RUNS}
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*.*")} == wanted
