@@ -1,7 +1,6 @@
 """The activity gate: is a build, a pull or a job of a runner under way on this host?
 
 No single source tells. Each one is read, shown with its time, and what cannot be read counts as active.
-`docs/concepts/gate.md` says what each proves and what it misses.
 """
 
 from __future__ import annotations
