@@ -97,7 +97,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The builds that have not ended, by BuildKit's own books, and since when; when the newest other ended."""
+    """The builds that have not ended, by BuildKit's own books, and when the newest of the others ended."""
 
     running: int
     last_build_at: datetime | None

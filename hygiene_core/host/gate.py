@@ -91,7 +91,9 @@ def _found(
                 builders, [_stood_in(one, one.records, steps_known, "list of records") for one in told]
             ),
         ],
-        Source.PULL: _of_processes(processes.receivers, "is receiving an image", processes.files_problem),
+        Source.PULL: _of_processes(
+            processes.receivers, "is receiving content of images", processes.files_problem
+        ),
     }
 
 
