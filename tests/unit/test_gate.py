@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from tests.unit.docs_pages import ROOT, section, word
 
 T0 = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
 NOBODY = 65534
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, to see what that one may not")
 EXECUTOR = "/var/lib/docker/buildkit/executor/wggoi8knjlnvq1oavus00z453"
 
 
@@ -194,24 +197,68 @@ def test_a_pass_ends_with_its_time(proc: Path):
     assert read(proc, seconds=0).problem == "the processes could not all be read within 0 s"
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="becomes another user, to see what that one may not read")
-def test_another_user_sees_the_processes_and_not_their_files():
+def as_nobody(proc: Path) -> ProcessesReading:
+    """What another user reads; only for a test that runs as root."""
     told, tell = os.pipe()
     child = os.fork()
     if child == 0:
         try:
+            os.setgroups([])
             os.setgid(NOBODY)
             os.setuid(NOBODY)
-            found = read(Path("/proc"))
-            os.write(tell, f"{found.problem}\n{found.files_problem}".encode())
+            os.write(tell, pickle.dumps(read(proc)))
         finally:
             os._exit(0)
     os.close(tell)
-    with os.fdopen(told) as said:
-        problem, files_problem = said.read().split("\n")
+    with os.fdopen(told, "rb") as said:
+        found: ProcessesReading = pickle.load(said)
     os.waitpid(child, 0)
-    assert problem == "None"
-    assert "could not be listed (Permission denied)" in files_problem
+    return found
+
+
+@as_root
+def test_another_user_sees_the_jobs_and_not_the_files(tmp_path: Path):
+    """What a process runs may not be read either: its name is enough."""
+    program = tmp_path / "Runner.Worker"
+    program.write_bytes(Path("/bin/sleep").resolve().read_bytes())
+    program.chmod(0o755)
+    with subprocess.Popen([program, "2147483"]) as worker:
+        try:
+            found = as_nobody(Path("/proc"))
+        finally:
+            worker.kill()
+    assert worker.pid in {one.pid for one in found.workers}
+    assert found.problem is None
+    assert "could not be listed (Permission denied)" in (found.files_problem or "")
+
+
+@pytest.fixture
+def open_proc() -> Iterator[Path]:
+    """A tree that another user can enter, with a first process that keeps its files to itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "proc"
+
+
+@as_root
+@pytest.mark.parametrize("name", ["systemd", "dockerd", "containerd", "buildkitd"])
+def test_the_first_process_may_keep_its_files_to_itself_unless_it_receives_images(open_proc: Path, name: str):
+    process(open_proc, 1, name=name, parent=0)
+    (open_proc / "1/fd").chmod(0)
+    said = (
+        None if name == "systemd" else "the open files of 1 process could not be listed (Permission denied)"
+    )
+    assert as_nobody(open_proc).files_problem == said
+
+
+@as_root
+def test_no_other_process_may(open_proc: Path):
+    process(open_proc, 1, parent=0)
+    for pid in (40, 41):
+        process(open_proc, pid)
+        (open_proc / f"{pid}/fd").chmod(0)
+    said = "the open files of 2 processes could not be listed (Permission denied)"
+    assert as_nobody(open_proc).files_problem == said
 
 
 # -- steps and pulls -----------------------------------------------------------------------------------------

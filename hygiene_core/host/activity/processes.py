@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ _RECEIVED = re.compile(
     rb"|/io\.containerd\.content\.v1\.content/ingest/"  # a containerd, the Engine's or the system's
     rb"|/buildkit/(?:[^/]+/)?content/ingest/"  # a builder's, embedded or not
 )
+_RECEIVERS = frozenset({b"dockerd", b"containerd", b"buildkitd"})
 _DELETED = b" (deleted)"
 _ARGUMENT_BYTES = 16384
 _GONE = (FileNotFoundError, ProcessLookupError)
@@ -118,9 +119,9 @@ def read_processes(
             seen.problem = f"the processes could not all be read within {deadline}"
             break
         place = proc / str(pid)
-        id_ = _tried(partial(_look_at, place, seen, exclude), unread)
-        if id_ is not None and _tried(partial(_receives, place / "fd", scratch), unlisted):
-            seen.receivers.append(id_)
+        stat = _tried(partial(_look_at, place, seen, exclude), unread)
+        if stat is not None and _tried(partial(_receives, place, stat, scratch), unlisted):
+            seen.receivers.append(stat.id)
     if unread:
         seen.problem = seen.problem or f"{_counted(unread)} could not be read ({unread[0]})"
     if unlisted:
@@ -142,7 +143,7 @@ def _tried(read: Callable[[], T], failed: list[str]) -> T | None:
     return None
 
 
-def _look_at(place: Path, seen: ProcessesReading, exclude: Collection[ProcessId]) -> ProcessId | None:
+def _look_at(place: Path, seen: ProcessesReading, exclude: Collection[ProcessId]) -> _Stat | None:
     """Note what a process is; `None` if it has ended."""
     stat = _stat(place)
     if stat.ended:
@@ -155,7 +156,7 @@ def _look_at(place: Path, seen: ProcessesReading, exclude: Collection[ProcessId]
             seen.workers.append(stat.id)
     elif _base(arguments[0]) in _RUNC and b"run" in arguments and _has_bundle(arguments):
         seen.steps.append(stat.id)
-    return stat.id
+    return stat
 
 
 def _stat(place: Path) -> _Stat:
@@ -199,19 +200,32 @@ def _has_bundle(arguments: list[bytes]) -> bool:
     return False
 
 
-def _receives(descriptors: Path, scratch: bytes | None) -> bool:
+def _receives(place: Path, stat: _Stat, scratch: bytes | None) -> bool:
     """Whether it holds a file open into which an image is received."""
-    folder = os.fsencode(descriptors)
+    try:
+        return any(
+            _RECEIVED.search(target) or (scratch is not None and target.startswith(scratch))
+            for target in _files(os.fsencode(place / "fd"))
+        )
+    except PermissionError:
+        if stat.id.pid == _FIRST and stat.name not in _RECEIVERS:
+            return False  # an init that may do more than this process may: it receives no image
+        # The files of a process that is ending are nobody's any more: look whether it has ended by now.
+        again = _stat(place)
+        if again.ended or again.id != stat.id:
+            return False
+        raise
+
+
+def _files(folder: bytes) -> Iterator[bytes]:
+    """The files that a process holds open, by path."""
     for number in os.listdir(folder):  # noqa: PTH208 - bytes
         try:
             target = os.readlink(folder + b"/" + number)  # noqa: PTH115 - bytes
         except _GONE:
             continue  # closed meanwhile
-        if target[:1] != b"/":
-            continue  # a pipe, a socket
-        if _RECEIVED.search(target) or (scratch is not None and target.startswith(scratch)):
-            return True
-    return False
+        if target.startswith(b"/"):  # no pipe, no socket
+            yield target
 
 
 def _base(path: bytes) -> bytes:
