@@ -44,7 +44,11 @@ def look(tmp_path: Path) -> Look:
     """Takes a sample of a lab host that sees the processes of that host alone: others run here too."""
 
     def taken(
-        host: LabHost, *, seconds: float = 20, exclude: tuple[ProcessId, ...] = ()
+        host: LabHost,
+        *,
+        seconds: float = 20,
+        exclude: tuple[ProcessId, ...] = (),
+        data_root: str | None = "/var/lib/docker",
     ) -> tuple[Signal, ...]:
         view = tmp_path / "proc"
         shutil.rmtree(view, ignore_errors=True)
@@ -55,7 +59,7 @@ def look(tmp_path: Path) -> Look:
         return sample(
             str(host.socket),
             API[host.tree.name],
-            data_root="/var/lib/docker",
+            data_root=data_root,
             exclude=exclude,
             within=Deadline.after(timedelta(seconds=seconds)),
             proc=view,
@@ -176,7 +180,7 @@ def test_a_pull_that_goes_on(lab_host: LabHost, look: Look, by: str):
         command = ("docker", "pull", image) if by == "pull" else ("docker", "build", "-")
         with client(lab_host, *command, stdin=sent) as pulling:
             try:
-                seen = until(lambda: look(lab_host), lambda now: Source.PULL in now)
+                seen = until(lambda: look(lab_host, data_root=None), lambda now: Source.PULL in now)
             finally:
                 hold.set()
             assert unknown(seen) == set()
