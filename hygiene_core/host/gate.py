@@ -26,6 +26,7 @@ SAMPLES = "samples"
 """The source of a signal that is about the samples themselves: there are too few, or they tell nothing."""
 
 _APART = timedelta(seconds=1)
+_MARGIN = 0.05
 _NO_BUILDER = Found(Activity.IDLE, "no container builder runs")
 
 
@@ -52,8 +53,10 @@ def sample(
         proc: where proc(5) is mounted.
     """
     read_at = clock()
-    connect = partial(EngineClient, socket_path, within, api_version)
-    scan = Work("processes", partial(read_processes, proc, data_root, exclude, within))
+    # Each question ends a little before the sample, so that what it says of its end still counts.
+    soon = Deadline(within.expires - _MARGIN * within.limit.total_seconds(), within.limit)
+    connect = partial(EngineClient, socket_path, soon, api_version)
+    scan = Work("processes", partial(read_processes, proc, data_root, exclude, soon))
     records = Work("records", partial(read_embedded, connect))
     builders = read_builders(connect, read_at, within)
     late = f"could not be read within {within}"
