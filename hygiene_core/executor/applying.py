@@ -21,12 +21,13 @@ from hygiene_core.evidence.acts import pruned_before
 from hygiene_core.evidence.journal import Journal
 from hygiene_core.executor import sealing
 from hygiene_core.executor.asking import Asked, ask_host
-from hygiene_core.executor.execution import Execution, Order
+from hygiene_core.executor.execution import Execution
+from hygiene_core.executor.order import Order
 from hygiene_core.executor.places import Places
 from hygiene_core.executor.staging import approvals_of, load_plan, spent, spent_by
-from hygiene_core.host import processes
+from hygiene_core.host.activity.processes import ancestry, process_id
 from hygiene_core.host.lock import Holder, LockFile, hold
-from hygiene_core.model.journal import Caller
+from hygiene_core.model.journal import Caller, Halted
 from hygiene_core.model.plan import Mode, Plan
 
 __all__ = ["apply", "open_runs"]
@@ -42,7 +43,7 @@ def apply(digest: str, caller: Caller) -> dict[str, Any]:
     """
     asked = ask_host()
     plan, options = load_plan(asked.places, digest)
-    excluded = processes.ancestry()  # while this is still a child of whoever started it
+    excluded = ancestry()  # while this is still a child of whoever started it
     with hold(asked.places.lock, asked.data_root, options.lock_wait.total_seconds()) as lock:
         allowed = _allowed(asked, digest, plan)
         order = Order(
@@ -138,7 +139,7 @@ def _run(asked: Asked, order: Order, lock: LockFile, ready: int) -> NoReturn:
         except HygieneError as error:
             _send(ready, {"code": error.code, "message": error.message, "next_step": error.next_step})
             raise
-        me = processes.process_id(os.getpid())
+        me = process_id(os.getpid())
         lock.tell(
             Holder(
                 pid=me.pid,
@@ -164,6 +165,9 @@ def _run(asked: Asked, order: Order, lock: LockFile, ready: int) -> NoReturn:
             status = ended
     except HygieneError:
         pass  # told before, or the journal takes no more: the run is then unsettled, and says so
+    except Exception as error:  # noqa: BLE001 - a defect of this kit: nobody reads its streams any more
+        with suppress(HygieneError):
+            run.journal.append(Halted(at=utc_now(), why="CRASHED", detail=f"{type(error).__name__}: {error}"))
     finally:
         with suppress(OSError):
             os.close(ready)

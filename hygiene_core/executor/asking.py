@@ -27,13 +27,17 @@ _LEAST_API = (1, 42)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """This host, as it answered just now."""
+    """This host, as it answered just now.
+
+    `data_root` is as it is seen from here, `named_root` as the Engine names it.
+    """
 
     rules: HostRules
     machine_id: str
     engine_id: str
     version: EngineVersion
     data_root: Path
+    named_root: str | None
     places: Places
 
     def hands(self, call_limit: timedelta) -> Hands:
@@ -91,5 +95,6 @@ def ask_host() -> Asked:
         engine_id=info.id,
         version=version,
         data_root=Path(proof.path),
+        named_root=info.data_root,
         places=open_places(info.id, machine.machine_id),
     )

@@ -33,21 +33,19 @@ class Means:
         return objects.drift_of(action, self.hands)
 
     def remove(self, action: Action, approved_references: Collection[str]) -> Acted:
-        """Do it. Where nobody knows how it ended, what can be seen at once is its end."""
+        """Do it. Of a call that nobody knows the end of, only what is gone is known at once.
+
+        What is still there may go yet: the Engine took the call, and nothing tells whether it gave it up.
+        """
         if action.verb in _ON_FILES:
             return directories.remove(action, self._ground())
         acted = objects.remove(action, self.hands, approved_references=approved_references)
         if acted.outcome is not Outcome.UNKNOWN:
             return acted
-        there = objects.exists(action, self.hands)
-        if there is None:
+        if objects.exists(action, self.hands) is not False:
             return acted
-        return Acted(
-            outcome=Outcome.KEPT if there else Outcome.REMOVED,
-            why=acted.why,
-            detail=f"{acted.detail} Then it was {'still there' if there else 'gone'}.",
-            removed=() if there else (action.id,),
-        )
+        said = f"{acted.detail} Then it was gone."
+        return Acted(outcome=Outcome.REMOVED, why=acted.why, detail=said, removed=(action.id,))
 
     def truth(self, action: Action) -> Acted:
         """What is true of an action that was cut off: removed, kept, or unknown if it cannot be told.

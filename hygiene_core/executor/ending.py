@@ -4,31 +4,37 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime
 
-from hygiene_core.errors import HygieneError
+from hygiene_core.errors import EXIT_INCOMPLETE, EXIT_OK, HygieneError, JobRunning, Terminated
 from hygiene_core.host.actions import caches
 from hygiene_core.host.actions.hands import Hands
 from hygiene_core.model.act import Acted, Outcome, Why
 from hygiene_core.model.journal import Ended, Settled
 from hygiene_core.model.plan import Action, Plan
 
-__all__ = ["ended", "seen_after"]
+__all__ = ["ended", "exit_status", "seen_after"]
+
+_UNTIDY = frozenset({Outcome.FAILED, Outcome.UNKNOWN, Outcome.REFUSED})
 
 
 def seen_after(
     action: Action, acted: Acted, ids: tuple[str, ...], hands: Hands
 ) -> tuple[Acted, dict[str, Why], int | None]:
-    """The outcome of a prune by the records that are left, whatever the builder said of it."""
+    """The outcome of a prune by the records that are left, whatever the builder said of it.
+
+    A call that nobody knows the end of stays unknown as long as one of its records is left: it may go on.
+    """
     try:
-        if acted.outcome is Outcome.UNKNOWN and caches.still_pruning(action, hands):
-            return acted, {}, None
         left = {one.id: one for one in caches.read_records(action, hands)}
     except HygieneError:
         return acted, {}, None  # what the builder told stands; the look at the end checks it
     after = sum(one.size_bytes or 0 for one in left.values() if not one.shared)
     gone = tuple(one for one in ids if one not in left)
     kept = {one: acted.why or Why.IN_USE for one in ids if one in left}
+    if acted.outcome is Outcome.UNKNOWN and kept:
+        return replace(acted, removed=gone), kept, after
     if acted.outcome in {Outcome.REFUSED, Outcome.FAILED} and not gone:
         return acted, kept, after
     outcome = Outcome.REMOVED if gone else Outcome.KEPT
@@ -53,6 +59,22 @@ def ended(settled: Collection[Settled], plan: Plan, status: int, now: datetime) 
         claimed_bytes=_total(one.claimed_bytes for one in settled),
         freed_bytes=_total(one.freed_bytes for one in settled),
     )
+
+
+def exit_status(why: str | None, problems: Collection[str], settled: Collection[Settled]) -> int:
+    """The exit status of a run.
+
+    Args:
+        why: the code of what ended it before its last step, or `None`.
+        problems: what the look afterwards found wrong.
+        settled: the outcomes of its calls.
+    """
+    if why == "STOPPED" and not problems:
+        return Terminated.exit_status
+    if why == "JOB_RUNNING" and not problems and not settled:
+        return JobRunning.exit_status
+    untidy = any(one.outcome in _UNTIDY for one in settled)
+    return EXIT_INCOMPLETE if problems or untidy or why not in {None, "FREE_TARGET"} else EXIT_OK
 
 
 def _total(figures: Iterator[int | None]) -> int | None:

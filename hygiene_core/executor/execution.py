@@ -18,29 +18,28 @@ from itertools import count
 from hygiene_core import __version__
 from hygiene_core.clock import utc_now
 from hygiene_core.decide.naming import named
-from hygiene_core.decide.permit import Permitted
 from hygiene_core.decide.recheck import recheck_records
 from hygiene_core.decide.snapshot import snapshot
 from hygiene_core.decide.verify import verified
-from hygiene_core.errors import EXIT_INCOMPLETE, EXIT_OK, HygieneError, JobRunning, Terminated
+from hygiene_core.errors import EXIT_INCOMPLETE, HygieneError
 from hygiene_core.evidence.journal import Journal
 from hygiene_core.executor import failpoint
 from hygiene_core.executor.asking import Asked
 from hygiene_core.executor.doing import Means
-from hygiene_core.executor.ending import ended, seen_after
+from hygiene_core.executor.ending import ended, exit_status, seen_after
 from hygiene_core.executor.limits import Limits
+from hygiene_core.executor.order import Order
 from hygiene_core.executor.staging import mark_spent, spent_by
-from hygiene_core.host import gate, processes
+from hygiene_core.host import gate
 from hygiene_core.host.actions import caches
 from hygiene_core.host.actions.hands import Hands
+from hygiene_core.host.activity.processes import process_id
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.observe import observe
 from hygiene_core.model.act import Acted, Outcome, Why
-from hygiene_core.model.activity import ProcessId, Signal, busy
-from hygiene_core.model.approval import Options
+from hygiene_core.model.activity import Signal, busy
 from hygiene_core.model.journal import (
     Began,
-    Caller,
     Halted,
     Intended,
     Observed,
@@ -50,9 +49,9 @@ from hygiene_core.model.journal import (
     Verified,
 )
 from hygiene_core.model.observation import Availability, Observation, SectionName
-from hygiene_core.model.plan import Action, Mode, Plan, PlannedRecord, Verb
+from hygiene_core.model.plan import Action, Mode, PlannedRecord, Verb
 
-__all__ = ["GATE_INTERVAL", "GATE_SAMPLES", "Execution", "Order"]
+__all__ = ["GATE_INTERVAL", "GATE_SAMPLES", "Execution"]
 
 GATE_INTERVAL = timedelta(seconds=2)
 GATE_SAMPLES = 2
@@ -69,19 +68,12 @@ _NEEDED = {
 }
 """What has to be seen whole before anything of a phase is removed."""
 
+
+class _StoppedWaiting(Exception):
+    """A signal came while the run waited for the host to come to rest."""
+
+
 _WELL = {Outcome.REMOVED, Outcome.ALREADY_ABSENT}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to be done, for whom, and how."""
-
-    digest: str
-    plan: Plan
-    permitted: Permitted
-    options: Options
-    caller: Caller
-    excluded: frozenset[ProcessId]
 
 
 @dataclass(slots=True)
@@ -128,7 +120,7 @@ class Execution:
                 tool_version=__version__,
                 caller=self.order.caller,
                 approvals=self.order.permitted.approvals,
-                process=processes.process_id(os.getpid()),
+                process=process_id(os.getpid()),
                 excluded=tuple(sorted(self.order.excluded)),
             )
         )
@@ -140,8 +132,8 @@ class Execution:
 
         Raises EvidenceUnwritable: the journal takes no more; nothing was done without it.
         """
-        if self.order.permitted.actions and not self._host_is_idle():
-            return self._end(JobRunning.exit_status)
+        if self.order.permitted.actions and (why := self._held_back()):
+            return self._end(exit_status(why, (), self.settled))
         failpoint.reach("after-gate")
         before = self._look_before()
         if before is None:
@@ -153,7 +145,7 @@ class Execution:
             return None
         failpoint.reach("before-verify")
         problems = self._verify(before) if self.order.permitted.actions else ()
-        return self._end(self._status(why, problems))
+        return self._end(exit_status(why, problems, self.settled))
 
     # -- the parts -----------------------------------------------------------------------------------------
 
@@ -164,29 +156,33 @@ class Execution:
         return gate.sample(
             self.asked.rules.docker_socket,
             self.asked.version.api_used,
+            data_root=self.asked.named_root,
             exclude=self.order.excluded,
             within=Deadline.after(_GATE_LIMIT),
         )
 
-    def _host_is_idle(self) -> bool:
-        """Samples in a row that find no work; the last one is told."""
+    def _held_back(self) -> str | None:
+        """Wait for samples in a row that find no work; why the run may not begin, or `None`."""
         last: list[tuple[Signal, ...]] = []
 
         def take() -> tuple[Signal, ...]:
+            if self._stop:
+                raise _StoppedWaiting
             last[:] = [self._sample()]
             return last[0]
 
         wait = self.order.options.wait_idle
-        at_work = gate.watch_idle(
-            take,
-            interval=GATE_INTERVAL,
-            samples=GATE_SAMPLES,
-            until=Deadline.after(wait) if wait else None,
-        )
+        try:
+            at_work = gate.watch_idle(
+                take,
+                interval=GATE_INTERVAL,
+                samples=GATE_SAMPLES,
+                until=Deadline.after(wait) if wait else None,
+            )
+        except _StoppedWaiting:
+            return self._halt("STOPPED", "it was asked to stop while it waited for the host to come to rest")
         self.journal.append(Sampled(at=utc_now(), signals=last[0]))
-        if at_work:
-            self._halt("JOB_RUNNING", _told(at_work))
-        return not at_work
+        return self._halt("JOB_RUNNING", _told(at_work)) if at_work else None
 
     def _look_before(self) -> Snapshot | None:
         """A whole look before the first removal; `None` if too little of it could be seen."""
@@ -382,16 +378,6 @@ class Execution:
         problems, notes = verified(self.order.plan, self.settled, before=before, after=after, seen=seen)
         self.journal.append(Verified(at=utc_now(), problems=problems, notes=notes))
         return problems
-
-    def _status(self, why: str | None, problems: tuple[str, ...]) -> int:
-        if why == "STOPPED" and not problems:
-            return Terminated.exit_status
-        if why == "JOB_RUNNING" and not problems and not self.settled:
-            return JobRunning.exit_status
-        untidy = {Outcome.FAILED, Outcome.UNKNOWN, Outcome.REFUSED}
-        if problems or why not in {None, "FREE_TARGET"} or any(one.outcome in untidy for one in self.settled):
-            return EXIT_INCOMPLETE
-        return EXIT_OK
 
     def _end(self, status: int) -> int:
         self.journal.append(ended(self.settled, self.order.plan, status, utc_now()))

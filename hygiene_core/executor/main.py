@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, NoReturn
 
@@ -125,7 +126,7 @@ def _settle(digest: str | None, _asked: Caller) -> dict[str, Any]:
 
 def _stop(digest: str | None, _asked: Caller) -> dict[str, Any]:
     from hygiene_core.executor.telling import running
-    from hygiene_core.host import processes
+    from hygiene_core.host.activity.processes import process_id
 
     if os.geteuid() != 0:
         raise NotRoot("only root may stop a run.")
@@ -134,8 +135,10 @@ def _stop(digest: str | None, _asked: Caller) -> dict[str, Any]:
         raise UnknownPlan(
             f"no run of the plan {(digest or '')[:12]} goes on.", next_step="See: hygiene status"
         )
-    if processes.process_id(holder.pid).started == holder.started:
-        os.kill(holder.pid, signal.SIGTERM)
+    # Its number may be another's by now; one that has ended needs no stopping.
+    with suppress(FileNotFoundError, ProcessLookupError):
+        if process_id(holder.pid).started == holder.started:
+            os.kill(holder.pid, signal.SIGTERM)
     return {"stopping": asdict(holder)}
 
 

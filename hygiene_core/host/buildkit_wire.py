@@ -97,10 +97,11 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The builds that have not ended, by BuildKit's own books, and when the newest ended."""
+    """The builds that have not ended, by BuildKit's own books, and when the newest of the others ended."""
 
     running: int
     last_build_at: datetime | None
+    oldest_started_at: datetime | None = None
 
 
 _RECORDS = TypeAdapter(list[_UsageRow])
@@ -149,7 +150,7 @@ def parse_histories(output: bytes) -> History:
     parsed = read_rows("build records", _EVENTS, _EventRow, list(_values(output)), lambda row: row)
     if parsed.problem is not None:
         raise EngineProtocol(f"{parsed.problem}.")
-    open_builds: set[str] = set()
+    open_builds: dict[str, datetime | None] = {}
     ended: list[datetime] = []
     for event in parsed.rows:
         if event.record is None:
@@ -157,8 +158,12 @@ def parse_histories(output: bytes) -> History:
         if event.record.completed_at is not None:
             ended.append(event.record.completed_at)
         elif event.kind == _STARTED:
-            open_builds.add(event.record.ref)
-    return History(running=len(open_builds), last_build_at=max(ended, default=None))
+            open_builds[event.record.ref] = event.record.created_at
+    return History(
+        running=len(open_builds),
+        last_build_at=max(ended, default=None),
+        oldest_started_at=min((at for at in open_builds.values() if at is not None), default=None),
+    )
 
 
 def _gc_rule(row: _GcRow) -> GcRule:

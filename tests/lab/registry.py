@@ -28,12 +28,18 @@ ADDRESS = f"127.0.0.1:{_PORT}"
 """Inside the host; each host has a loopback of its own. Engines talk plain HTTP to 127.0.0.0/8."""
 
 _NEW_NET = 0x40000000
+_HELD_FROM_BYTES = 64 * 1024
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 @contextmanager
-def serve(host: LabHost, specs: Mapping[str, ImageSpec]) -> Iterator[dict[str, str]]:
-    """Serve `specs` (repository -> image, tag `1`) inside `host`; gives each repository's manifest digest."""
+def serve(
+    host: LabHost, specs: Mapping[str, ImageSpec], *, hold: threading.Event | None = None
+) -> Iterator[dict[str, str]]:
+    """Serve `specs` (repository -> image, tag `1`) inside `host`; gives each repository's manifest digest.
+
+    With `hold`, the second half of each larger layer is sent only when that is set.
+    """
     blobs: dict[str, bytes] = {}
     manifests: dict[str, bytes] = {}
     digests = {}
@@ -41,7 +47,7 @@ def serve(host: LabHost, specs: Mapping[str, ImageSpec]) -> Iterator[dict[str, s
         manifest = _manifest(spec, blobs)
         digests[repository] = _digest(manifest)
         manifests[f"{repository}/1"] = manifests[f"{repository}/{digests[repository]}"] = manifest
-    server = _in_network_of(host.pid, _handler(blobs, manifests))
+    server = _in_network_of(host.pid, _handler(blobs, manifests, hold))
     worker = threading.Thread(target=server.serve_forever, name="lab-registry")
     worker.start()
     try:
@@ -97,7 +103,9 @@ def _in_network_of(pid: int, handler: type[BaseHTTPRequestHandler]) -> Threading
     return made[0]
 
 
-def _handler(blobs: Mapping[str, bytes], manifests: Mapping[str, bytes]) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    blobs: Mapping[str, bytes], manifests: Mapping[str, bytes], hold: threading.Event | None
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         # An engine tries TLS first. Only an answer that begins with "HTTP/" makes each of them go on without.
         default_request_version = "HTTP/1.0"
@@ -112,8 +120,14 @@ def _handler(blobs: Mapping[str, bytes], manifests: Mapping[str, bytes]) -> type
             self.send_header("Content-Length", str(len(content)))
             self.send_header("Docker-Content-Digest", _digest(content))
             self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(content)
+            if self.command == "HEAD":
+                return
+            sent = 0
+            if hold is not None and len(content) >= _HELD_FROM_BYTES:
+                sent = len(content) // 2
+                self.wfile.write(content[:sent])
+                hold.wait()
+            self.wfile.write(content[sent:])
 
         do_HEAD = do_GET  # noqa: N815 (the name http.server calls)
 

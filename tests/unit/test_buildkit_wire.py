@@ -73,6 +73,15 @@ def test_a_build_that_has_not_ended_runs(created: object):
     history = parse_histories("\n".join(map(json.dumps, (started, ended, started))).encode())
     assert history.running == 1
     assert history.last_build_at is not None
+    assert history.oldest_started_at == history.last_build_at
+
+
+def test_the_oldest_of_the_builds_that_run_and_one_without_a_time():
+    times = {"a": "2026-11-24T14:26:41Z", "b": "2026-11-24T13:26:41Z", "c": None}
+    started = [{"record": {"Ref": ref, "CreatedAt": at}} for ref, at in times.items()]
+    history = parse_histories("\n".join(map(json.dumps, started)).encode())
+    assert (history.running, history.last_build_at) == (3, None)
+    assert history.oldest_started_at == datetime(2026, 11, 24, 13, 26, 41, tzinfo=UTC)
 
 
 def test_nothing_at_all():
