@@ -143,9 +143,9 @@ def _to_outbox(places: Places, lines: tuple[Line, ...]) -> None:
         "classes": {when: one.classes for when, one in snapshots.items()},
         "builders": {when: one.builders for when, one in snapshots.items()},
     }
+    path = places.outbox / f"{began.run_id}.json"
     try:
-        files.replace_file(
-            places.outbox / f"{began.run_id}.json", encode(adapter(dict[str, Any]), made), 0o440
-        )
+        files.replace_file(path, encode(adapter(dict[str, Any]), made), 0o440)
+        files.give_to_group(path)  # whoever fetches it is no root
     except OSError as error:
         raise files.unwritable(error, "the document for others") from error

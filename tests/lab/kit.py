@@ -170,6 +170,10 @@ class Kit:
         for pid in self.executors():
             os.kill(pid, how)
 
+    def thaw_executors(self) -> None:
+        """Let every executor go on that has stopped itself at a point."""
+        self.kill_executors(signal.SIGCONT)
+
 
 def _argv(pid: int) -> bytes:
     try:
