@@ -83,6 +83,8 @@ def apply(
     under = _under(when)
     with exit_record(store.directory, chosen.name, "apply") as record:
         made, digest = _bounded(chosen, store, select) if plan is None else _approved(chosen, store, plan)
+        if plan is not None and under is not None:
+            observed(chosen, store)  # what is free is asked now, not remembered
         if dry_run:
             _show_plan(made, digest, output)
             terminal.message("Would remove what is listed. This was a dry run: it holds no lock.")

@@ -13,6 +13,7 @@ from hygiene_core.host.actions.hands import Hands
 from hygiene_core.model.act import Acted, Outcome, Why
 from hygiene_core.model.journal import Ended, Settled
 from hygiene_core.model.plan import Action, Plan
+from hygiene_core.model.resource import EMBEDDED_BUILDER
 
 __all__ = ["ended", "exit_status", "seen_after"]
 
@@ -24,16 +25,19 @@ def seen_after(
 ) -> tuple[Acted, dict[str, Why], int | None]:
     """The outcome of a prune by the records that are left, whatever the builder said of it.
 
-    A call that nobody knows the end of stays unknown as long as one of its records is left: it may go on.
+    A call that nobody knows the end of stays unknown while one of its records is left and it may go on: until
+    its command has ended in the builder's container. Of the Engine's own builder nothing tells that.
     """
+    lost = acted.outcome is Outcome.UNKNOWN
     try:
+        may_go_on = lost and (action.id == EMBEDDED_BUILDER or caches.still_pruning(action, hands))
         left = {one.id: one for one in caches.read_records(action, hands)}
     except HygieneError:
         return acted, {}, None  # what the builder told stands; the look at the end checks it
     after = sum(one.size_bytes or 0 for one in left.values() if not one.shared)
     gone = tuple(one for one in ids if one not in left)
     kept = {one: acted.why or Why.IN_USE for one in ids if one in left}
-    if acted.outcome is Outcome.UNKNOWN and kept:
+    if may_go_on and kept:
         return replace(acted, removed=gone), kept, after
     if acted.outcome in {Outcome.REFUSED, Outcome.FAILED} and not gone:
         return acted, kept, after
