@@ -20,11 +20,13 @@ _CLOCK_SLACK = timedelta(minutes=5)
 _LONGEST_EXPIRY = timedelta(days=31)
 
 _KINDS = {
-    Verb.PRUNE_RECORDS: Kind.BUILDER,
-    Verb.REMOVE_CONTAINER: Kind.CONTAINER,
-    Verb.STOP_AND_REMOVE_CONTAINER: Kind.CONTAINER,
-    Verb.REMOVE_IMAGE: Kind.IMAGE,
-    Verb.REMOVE_VOLUME: Kind.VOLUME,
+    Verb.PRUNE_RECORDS: (Kind.BUILDER,),
+    Verb.REMOVE_CONTAINER: (Kind.CONTAINER,),
+    Verb.STOP_AND_REMOVE_CONTAINER: (Kind.CONTAINER,),
+    Verb.REMOVE_IMAGE: (Kind.IMAGE,),
+    Verb.REMOVE_VOLUME: (Kind.VOLUME,),
+    Verb.REMOVE_DIRECTORY: (Kind.RUNNER_WORKDIR, Kind.RUN_CACHE),
+    Verb.REMOVE_FILES: (Kind.RUNNER_WORKDIR,),
 }
 """What each verb is about: a step that says otherwise would be held against the wrong patterns."""
 
@@ -124,7 +126,7 @@ def _bytes_of(action: Action) -> int:
 def _of_action(action: Action, plan: Plan, rules: HostRules) -> Iterable[tuple[str, str]]:
     if (plan.mode is Mode.BOUNDED) != (action.verb is Verb.PRUNE_RECORDS):
         yield "NOT_ALLOWED", f"{action.verb.value} is no step of a {plan.mode.value} plan"
-    if _KINDS.get(action.verb, action.kind) is not action.kind:
+    if action.kind not in _KINDS[action.verb]:
         yield "PLAN_CHANGED", f"step {action.number} is to {action.verb.value} a {action.kind.value}"
     if hit := _untouchable(action, rules):
         yield "NO_TOUCH", f"the host does not let {hit[1]} be touched ({hit[0]})"

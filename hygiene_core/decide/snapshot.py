@@ -7,6 +7,7 @@ from datetime import timedelta
 from hashlib import sha256
 
 from hygiene_core.decide.protecting import is_protected
+from hygiene_core.decide.relations import warm_builders
 from hygiene_core.decide.remember import gather, resources_of
 from hygiene_core.decide.summary import data_root
 from hygiene_core.model.host_rules import HostRules
@@ -27,12 +28,16 @@ def snapshot(observation: Observation, plan: Plan, rules: HostRules) -> Snapshot
     """What is kept of a look before or after an apply."""
     disk = data_root(observation)
     kept = untouchable(observation, plan, rules)
+    warm = {*plan.warm_builders, *(one.id for one in warm_builders(observation.builders, rules.no_touch))}
     return Snapshot(
         used_bytes=disk.used_bytes if disk else None,
         free_bytes=disk.free_bytes if disk else None,
         used_inodes=disk.used_inodes if disk else None,
         classes=tuple(_total(kind, observation) for kind in _COUNTED),
-        builders=tuple(_state(one, observation, plan) for one in sorted(observation.builders, key=_id)),
+        builders=tuple(
+            _state(one, observation, plan, warm=one.id in warm)
+            for one in sorted(observation.builders, key=_id)
+        ),
         untouchable=kept,
         untouchable_sha256=sha256("\n".join(kept).encode("utf-8", "surrogatepass")).hexdigest(),
         incomplete={
@@ -80,7 +85,7 @@ def _sum(rows: Iterable[Resource]) -> int | None:
     return sum(known) if len(known) == len(sizes) else None
 
 
-def _state(builder: Builder, observation: Observation, plan: Plan) -> BuilderState:
+def _state(builder: Builder, observation: Observation, plan: Plan, *, warm: bool) -> BuilderState:
     records = [one for one in observation.build_cache if one.builder == builder.id]
     budget = next((one.budget for one in plan.outlooks if one.builder == builder.id), None)
     read = _is_read(builder, observation)
@@ -94,6 +99,7 @@ def _state(builder: Builder, observation: Observation, plan: Plan) -> BuilderSta
         largest_record_bytes=max((one.size_bytes or 0 for one in records), default=0) if read else None,
         max_bytes=budget.max_bytes if budget else None,
         reserved_bytes=budget.reserved_bytes if budget else None,
+        warm=warm,
     )
 
 

@@ -39,7 +39,7 @@ def verified(
     problems += _cold(probes)
     notes = [f"{name} was not complete afterwards: {why}" for name, why in after.incomplete.items()]
     probed = {probe.builder for probe in probes if probe.when == "after" and probe.problem is None}
-    notes += [f"warmth not measured: {name}" for name in plan.warm_builders if name not in probed]
+    notes += [f"warmth not measured: {name}" for name in _warm_names(plan, before) if name not in probed]
     return tuple(problems), tuple(notes)
 
 
@@ -83,7 +83,7 @@ def _still_there(plan: Plan, settled: Iterable[Settled], seen: Observation) -> I
 def _warm(plan: Plan, settled: Sequence[Settled], before: Snapshot, after: Snapshot) -> Iterator[str]:
     was = {one.id: one for one in before.builders}
     now = {one.id: one for one in after.builders}
-    for name in plan.warm_builders:
+    for name in _warm_names(plan, before):
         old, new = was.get(name), now.get(name)
         if old is None or name == EMBEDDED_BUILDER:
             continue
@@ -97,6 +97,11 @@ def _warm(plan: Plan, settled: Sequence[Settled], before: Snapshot, after: Snaps
         if (old.container_id, old.volume) != (new.container_id, new.volume):
             yield f"the warm builder {name} has another container or state volume than before"
         yield from _reserve(old, new, _largest_removed(name, plan, settled))
+
+
+def _warm_names(plan: Plan, before: Snapshot) -> list[str]:
+    """The builders that the plan or the host keeps warm."""
+    return sorted({*plan.warm_builders, *(one.id for one in before.builders if one.warm)})
 
 
 def _reserve(old: BuilderState, new: BuilderState, slack_bytes: int) -> Iterator[str]:

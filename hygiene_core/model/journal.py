@@ -115,7 +115,10 @@ class Sampled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuilderState:
-    """A builder as it stood. `private_bytes` is its unshared cache, `None` if it was not read."""
+    """A builder as it stood. `private_bytes` is its unshared cache, `None` if it was not read.
+
+    `warm` says that the plan or the host keeps it warm.
+    """
 
     id: str
     container_id: str | None = None
@@ -126,6 +129,7 @@ class BuilderState:
     largest_record_bytes: int | None = None
     max_bytes: int | None = None
     reserved_bytes: int | None = None
+    warm: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -262,6 +262,22 @@ def test_what_the_host_never_lets_be_touched(step, protect, name):
     assert told(plan(step), rules(no_touch=Protect(images=("x",), builders=("x",)))) == []
 
 
+@pytest.mark.parametrize(
+    ("verb", "kind", "fits"),
+    [
+        (Verb.REMOVE_DIRECTORY, Kind.RUNNER_WORKDIR, True),
+        (Verb.REMOVE_DIRECTORY, Kind.RUN_CACHE, True),
+        (Verb.REMOVE_DIRECTORY, Kind.VOLUME, False),
+        (Verb.REMOVE_FILES, Kind.RUNNER_WORKDIR, True),
+        (Verb.REMOVE_FILES, Kind.RUN_CACHE, False),
+    ],
+)
+def test_directories_and_files_are_steps_of_their_own_kinds(verb, kind, fits):
+    step = replace(removal(Verb.REMOVE_VOLUME, "data"), verb=verb, kind=kind)
+    said = [] if fits else [("PLAN_CHANGED", f"step 1 is to {verb.value} a {kind.value}")]
+    assert told(plan(step), rules()) == said
+
+
 def test_a_pattern_of_another_kind_does_not_count():
     own = rules(no_touch=Protect(volumes=("app*",), containers=("app*",)))
     assert told(plan(removal()), own) == []

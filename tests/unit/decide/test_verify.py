@@ -140,6 +140,21 @@ def test_a_warm_builder_as_it_was():
     assert warm(observation(WARM, *cache(GIB, GIB))) == ()
 
 
+def test_what_the_host_keeps_warm_counts_though_the_plan_does_not_say_so():
+    own = rules(no_touch=Protect(builders=("warm0",)))
+    made = plan(prune("other0"))
+    before, after = observation(WARM, *cache(GIB, GIB)), observation()
+    problems, notes = verified(
+        made,
+        (),
+        before=snapshot(before, made, own),
+        after=snapshot(after, made, own),
+        seen=after,
+    )
+    assert problems == ("the warm builder warm0 is gone",)
+    assert "warmth not measured: warm0" in notes
+
+
 def test_a_warm_builder_that_is_gone():
     assert warm(observation()) == ("the warm builder warm0 is gone",)
 
