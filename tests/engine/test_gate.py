@@ -95,7 +95,10 @@ def details(signals: tuple[Signal, ...], source: Source) -> list[str]:
 
 @contextmanager
 def client(host: LabHost, *command: str, stdin: bytes | None = None) -> Iterator[subprocess.Popen[bytes]]:
-    """A docker client that is stopped as by Ctrl-C at the end of the block."""
+    """A docker client that is asked to stop at the end of the block, which it takes as it takes Ctrl-C.
+
+    Not by SIGINT: that is ignored by everything that a shell without job control started in the background.
+    """
     started = subprocess.Popen(
         host.command(*command),
         stdin=subprocess.PIPE,
@@ -112,10 +115,10 @@ def client(host: LabHost, *command: str, stdin: bytes | None = None) -> Iterator
         yield started
     finally:
         if started.poll() is None:
-            os.killpg(started.pid, signal.SIGINT)
+            os.killpg(started.pid, signal.SIGTERM)
         if not started.stdin.closed:
             started.stdin.close()
-        started.wait()
+        started.wait(_SECONDS)
 
 
 def end_steps(host: LabHost) -> None:
