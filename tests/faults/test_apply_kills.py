@@ -24,7 +24,7 @@ from tests.lab.kit import Kit
 
 pytestmark = pytest.mark.lab("engine")
 
-KILLS = int(os.environ.get("HYGIENE_SOAK_APPLY_KILLS", "6"))
+KILLS = int(os.environ.get("HYGIENE_SOAK_APPLY_KILLS", "3"))
 ENGINES = ["stable", "testing"] if "HYGIENE_SOAK_APPLY_KILLS" in os.environ else ["stable"]
 SEED = int(os.environ.get("HYGIENE_SEED", random.randrange(10**6)))
 

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from inspect import isclass
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def _verbs() -> dict[str, Verb]:
 def _choices(option: Any) -> list[str]:
     """The words an option takes; empty where it takes any value."""
     taken = option.type_descriptor.annotation
-    return [word.value for word in taken] if issubclass(taken, StrEnum) else []
+    return [word.value for word in taken] if isclass(taken) and issubclass(taken, StrEnum) else []
 
 
 VERBS = _verbs()
