@@ -243,7 +243,7 @@ def test_a_plan_and_the_same_plan_of_its_stored_run_are_equal(kit):
 
 def test_a_run_that_is_not_stored_is_refused(kit):
     kit.run("report")
-    _, error = kit.plan("--at", "7")
+    _, error = kit.plan("--at", "none")
     assert isinstance(error, UnknownRun)
 
 
