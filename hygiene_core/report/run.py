@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from hygiene_core.model.act import Outcome
+from hygiene_core.model.act import Outcome, Why
 from hygiene_core.model.journal import (
     Began,
     BuilderState,
@@ -107,6 +107,7 @@ def render(lines: Sequence[Line], plan: Plan | None, *, width: int = 80, color: 
         _builders(lines, width, ink),
         _why_not(lines, width, ink),
         _foot(lines, width),
+        _unapproved(lines, width),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -170,7 +171,7 @@ def _builders(lines: Sequence[Line], width: int, ink: Ink) -> list[str]:
     if not rows:
         return []
     columns = [Column("CACHE OF", flexible=True)]
-    columns += [Column(one, right=True) for one in ("BEFORE", "AFTER", "BUDGET", "RESERVE")]
+    columns += [Column(one, right=True) for one in ("BEFORE", "AFTER", "MOST", "RESERVE")]
     return [ink("Budgets", "head"), *table([*columns, Column("BUDGET")], rows, width, ink)]
 
 
@@ -228,6 +229,18 @@ def _foot(lines: Sequence[Line], width: int) -> list[str]:
         f" {gained} while it ran.",
         width,
     )
+
+
+def _unapproved(lines: Sequence[Line], width: int) -> list[str]:
+    """What lacks only a person's yes, and how to give it. A plan that nothing was done of is not spent."""
+    missing = any(isinstance(line, Settled) and line.why is Why.NOT_APPROVED for line in lines)
+    began = _only(lines, Began)
+    if not missing or began is None:
+        return []
+    if any(isinstance(line, Intended) for line in lines):
+        return wrap("Approve the rest: hygiene plan --mode bounded, then hygiene approve PLAN", width)
+    short = began.digest[:12]
+    return wrap(f"Approve it: hygiene approve {short}, then hygiene apply --plan {short}", width)
 
 
 def _only(lines: Sequence[Line], kind: type[T]) -> T | None:

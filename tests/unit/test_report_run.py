@@ -6,10 +6,12 @@ import re
 
 import pytest
 
-from hygiene_core.model.act import Outcome
+from hygiene_core.model.act import Outcome, Why
+from hygiene_core.model.journal import Intended
 from hygiene_core.report.run import render, tell
+from hygiene_core.testing import NOW
 from tests.unit.report_snapshots import RunSnapshot, RunToldSnapshot
-from tests.unit.run_scenes import SCENES, began, ended, settled
+from tests.unit.run_scenes import BOUNDED, PLAN_DIGEST, SCENES, began, ended, settled
 
 
 @pytest.mark.parametrize("scene", SCENES)
@@ -58,3 +60,18 @@ def test_what_is_not_known_is_not_zero():
     shown = render(lines, None, width=200)
     assert "Estimated unknown, claimed unknown; what the disk gained was not measured while it ran." in shown
     assert " 0 B" not in shown
+
+
+def test_what_lacks_an_approval_is_told_how_to_get_it():
+    """The first run of a schedule on a full cache: whoever reads it knows what to type next."""
+    line = settled(1, Outcome.REFUSED, why=Why.NOT_APPROVED, detail="it needs an approval")
+    shown = render([began(), line, ended(4, outcomes={"refused": 1})], BOUNDED)
+    short = PLAN_DIGEST[:12]
+    assert f"Approve it: hygiene approve {short}, then hygiene apply --plan {short}" in " ".join(
+        shown.split()
+    )
+    spent = render([began(), Intended(at=NOW, number=2, ids=("a",)), line, ended(4)], BOUNDED)
+    assert "Approve the rest: hygiene plan --mode bounded, then hygiene approve PLAN" in " ".join(
+        spent.split()
+    )
+    assert "Approve" not in render(SCENES["bounded"][0], BOUNDED)

@@ -34,6 +34,7 @@ class FindingCode(StrEnum):
     JOB_NETWORKS_LEFT = "JOB_NETWORKS_LEFT"
     UNSETTLED_RUN = "UNSETTLED_RUN"
     APPLY_FAILED = "APPLY_FAILED"
+    APPLY_REFUSED = "APPLY_REFUSED"
     APPLY_STARVED = "APPLY_STARVED"
     CAME_BACK = "CAME_BACK"
     SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
@@ -100,6 +101,9 @@ CODES: dict[FindingCode, _Code] = {
     ),
     FindingCode.APPLY_FAILED: _Code(
         Severity.CRITICAL, "The last apply left problems, failed, or stopped because something was wrong."
+    ),
+    FindingCode.APPLY_REFUSED: _Code(
+        Severity.WARNING, "Steps of the last apply need an approval, or the host does not let them be done."
     ),
     FindingCode.APPLY_STARVED: _Code(
         Severity.WARNING, "Bounded applies have found the host busy for longer than the policy allows."

@@ -42,7 +42,7 @@ def removals(acts: Acts | None, context: Context) -> list[Finding]:
                 next_step=f"hygiene acts {acts.last.run_id[:_SHOWN]}",
             )
         )
-    return [*found, *_starved(acts, context), *_came_back(acts)]
+    return [*found, *_refused(acts), *_starved(acts, context), *_came_back(acts)]
 
 
 def _failure(last: Apply) -> str | None:
@@ -52,6 +52,23 @@ def _failure(last: Apply) -> str | None:
     if failed:
         return f"{failed} {'call' if failed == 1 else 'calls'} failed"
     return f"it stopped early, {last.halted}" if last.halted in _FAILING_HALTS else None
+
+
+def _refused(acts: Acts) -> list[Finding]:
+    """A scheduled apply that waits for a person would else wait unheard."""
+    last = acts.last
+    count = 0 if last is None else last.outcomes.get(Outcome.REFUSED.value, 0)
+    if last is None or not count:
+        return []
+    return [
+        finding(
+            FindingCode.APPLY_REFUSED,
+            f"{count} {'step' if count == 1 else 'steps'} of the last apply {'was' if count == 1 else 'were'}"
+            " refused",
+            subject=last.run_id,
+            next_step=f"hygiene acts {last.run_id[:_SHOWN]}",
+        )
+    ]
 
 
 def _starved(acts: Acts, context: Context) -> list[Finding]:

@@ -227,11 +227,17 @@ def test_an_apply_that_did_not_end_well(fields, said):
     assert one.message == f"the last apply did not end well: {said}"
 
 
+def test_an_apply_that_was_kept_from_it_is_no_failure():
+    assert found(Acts(last=replace(APPLY, halted="JOB_RUNNING", exit_status=5))) == []
+
+
 @pytest.mark.parametrize(
-    "fields", [{"halted": "JOB_RUNNING", "exit_status": 5}, {"outcomes": {"refused": 2}}]
+    ("count", "said"), [(1, "1 step of the last apply was"), (2, "2 steps of the last apply were")]
 )
-def test_an_apply_that_was_kept_from_it_is_no_failure(fields):
-    assert found(Acts(last=replace(APPLY, **fields))) == []
+def test_an_apply_that_waits_for_a_person_is_told(count, said):
+    (one,) = found(Acts(last=replace(APPLY, outcomes={"refused": count, "removed": 1})))
+    assert (one.code, one.severity, one.next_step) == ("APPLY_REFUSED", "warning", "hygiene acts 01234567")
+    assert one.message == f"{said} refused"
 
 
 def test_starving():
