@@ -38,6 +38,7 @@ def verified(
     problems += _warm(plan, settled, before, after)
     problems += _cold(probes)
     notes = [f"{name} was not complete afterwards: {why}" for name, why in after.incomplete.items()]
+    notes += _over_budget(plan, settled, after)
     probed = {probe.builder for probe in probes if probe.when == "after" and probe.problem is None}
     notes += [f"warmth not measured: {name}" for name in _warm_names(plan, before) if name not in probed]
     return tuple(problems), tuple(notes)
@@ -112,6 +113,19 @@ def _reserve(old: BuilderState, new: BuilderState, slack_bytes: int) -> Iterator
         yield f"the cache of the warm builder {new.id} could not be read afterwards"
     elif new.private_bytes < floor:
         yield f"the cache of the warm builder {new.id} holds {new.private_bytes} bytes, less than {floor}"
+
+
+def _over_budget(plan: Plan, settled: Iterable[Settled], after: Snapshot) -> Iterator[str]:
+    """A prune that left too much: what it could not take, or what came to be the builder's own after it.
+
+    The containerd store lets go of the layers of a removed image only some time later.
+    """
+    pruned = {action.number: action.id for action in plan.actions if action.verb is Verb.PRUNE_RECORDS}
+    went = {pruned[one.number] for one in settled if one.number in pruned and one.outcome in _REMOVAL}
+    for builder in after.builders:
+        holds, budget = builder.private_bytes, builder.max_bytes
+        if builder.id in went and holds is not None and budget is not None and holds > budget:
+            yield f"{builder.id} is above its budget: it holds {holds} bytes of its own, {budget} are allowed"
 
 
 def _largest_removed(name: str, plan: Plan, settled: Iterable[Settled]) -> int:

@@ -30,6 +30,7 @@ OWN = rules(no_touch=Protect(images=("warm:1",), volumes=("data",), containers=(
 KEPT = (image("warm:1"), volume("data"), container("web"))
 GONE = removal()
 WARM = builder("warm0")
+EMBEDDED = builder("embedded", driver="embedded", container_id=None, container_state=None, volume=None)
 
 
 def check(made: Plan, settled: Any, before: Any, after: Any, *, own: Any = OWN, probes: Any = ()) -> Any:
@@ -217,6 +218,27 @@ def test_a_warm_cache_that_could_not_be_read():
 
 def test_a_warm_builder_that_nobody_planned_for_has_no_reserve():
     assert warm(observation(WARM), made=plan(warm_builders=("warm0",))) == ()
+
+
+@pytest.mark.parametrize(
+    ("word", "held", "said"),
+    [
+        (Outcome.REMOVED, 8 * GIB, ()),
+        (Outcome.REMOVED, 8 * GIB + 1, (f"of its own, {8 * GIB} are allowed",)),
+        (Outcome.KEPT, 8 * GIB + 1, ()),
+    ],
+)
+def test_a_pruned_builder_that_is_above_its_budget(word, held, said):
+    seen = observation(EMBEDDED, cache_record(id="c", size_bytes=held))
+    problems, notes = check(plan(prune()), [outcome(word=word)], seen, seen)
+    assert problems == ()
+    assert notes == tuple(f"embedded is above its budget: it holds {held} bytes {words}" for words in said)
+
+
+def test_a_cache_that_could_not_be_read_is_above_no_budget():
+    seen = observation(EMBEDDED, unavailable={"build_cache": "no answer"})
+    _, notes = check(plan(prune()), [outcome()], seen, seen)
+    assert notes == ("build_cache was not complete afterwards: no answer",)
 
 
 def test_the_engines_own_builder_is_no_container():
