@@ -23,6 +23,7 @@ from hygiene_core.decide.classify import classify, explain
 from hygiene_core.decide.context import Context
 from hygiene_core.decide.findings import find, status_of
 from hygiene_core.decide.plan import make_plan
+from hygiene_core.decide.probing import unprobed
 from hygiene_core.decide.rejudge import observation_of, recontext
 from hygiene_core.decide.relations import job_networks
 from hygiene_core.decide.remember import gather, resources_of
@@ -33,6 +34,7 @@ from hygiene_core.decide.summary import summarise
 from hygiene_core.decide.toolchain import tools_of
 from hygiene_core.errors import NotSeen, UnknownResource, Unreachable
 from hygiene_core.evidence.act_history import history
+from hygiene_core.evidence.probed import probed_of
 from hygiene_core.evidence.store import EvidenceStore, Recorded
 from hygiene_core.model.acts import Acts, History
 from hygiene_core.model.coverage import Followed
@@ -198,16 +200,16 @@ def _observe(run: Run, tools: Tools) -> Run:
             if key[0] == Kind.IMAGE.value and known.layers is not None
         },
     )
-    observation = tools.transport.observe(request, emit=tools.emit)
-    return replace(run, observation=observation, history=_history(observation, run.memory, tools))
+    seen = tools.transport.observe(request, emit=tools.emit)
+    engine_id = run.memory.engine_id if seen.engine is None else seen.engine.id
+    observation = unprobed(seen, probed_of(tools.acts, engine_id))
+    return replace(run, observation=observation, history=_history(observation, engine_id, tools))
 
 
-def _history(observation: Observation, memory: Memory, tools: Tools) -> History | None:
+def _history(observation: Observation, engine_id: str | None, tools: Tools) -> History | None:
     """What was removed from the host; an Engine that does not answer is the one that did before."""
     if tools.acts is None:
         return None
-    engine = observation.engine
-    engine_id = memory.engine_id if engine is None else engine.id
     return history(engine_id, observation.ended_at, tools.acts, goes_on=goes_on)
 
 

@@ -23,6 +23,8 @@ from hygiene_core.errors import HostRulesProblem
 from hygiene_core.model.host_rules import Ceilings, HostRules
 from hygiene_core.model.plan import Verb
 from hygiene_core.model.policy import Protect
+from hygiene_core.model.resource import EMBEDDED_BUILDER
+from hygiene_core.model.warmth import Probe
 
 __all__ = ["HOST_FILE", "HostFile", "load_host_rules"]
 
@@ -64,6 +66,13 @@ class CeilingsTable(schema.Table):
     max_time: schema.Duration = schema.span("30m", "From the first removal to the last.")
 
 
+class ProbeTable(schema.Table):
+    """A small build that a warm builder should have in its cache: it is built before and after an apply."""
+
+    context: schema.Directory = Field(description="A directory with a Dockerfile, root's own.")
+    max_time: schema.Duration = schema.span("5m", "The longest that the build may take.")
+
+
 class HostFile(schema.Table):
     """Everything that host.toml may hold."""
 
@@ -82,6 +91,12 @@ class HostFile(schema.Table):
     )
     directories: list[schema.Directory] = Field(
         [], description="Directories are removed only below these. Left out: none."
+    )
+    probes: dict[str, ProbeTable] = Field(
+        default_factory=dict, description="Warmth probes by container builder."
+    )
+    docker_cli: schema.Directory = Field(
+        "/usr/bin/docker", description="The docker client with buildx that builds the probes."
     )
 
 
@@ -103,8 +118,13 @@ def load_host_rules(path: Path = HOST_FILE) -> HostRules:
     except ValidationError as error:
         raise _refused_for(path, problems_in(error, HostFile), text) from None
     wrong = [
-        Problem(("reserves", name), said) for name in made.reserves if (said := rules.builder_problem(name))
+        Problem((table, name), said)
+        for table, names in (("reserves", made.reserves), ("probes", made.probes))
+        for name in names
+        if (said := rules.builder_problem(name))
     ]
+    if EMBEDDED_BUILDER in made.probes:
+        wrong.append(Problem(("probes", EMBEDDED_BUILDER), "only builders in containers can be probed"))
     if wrong:
         raise _refused_for(path, wrong, text)
     return HostRules(
@@ -122,6 +142,8 @@ def load_host_rules(path: Path = HOST_FILE) -> HostRules:
         ),
         reserves=dict(made.reserves),
         directories=tuple(made.directories),
+        probes={name: Probe(context=one.context, max_time=one.max_time) for name, one in made.probes.items()},
+        docker_cli=made.docker_cli,
     )
 
 

@@ -114,6 +114,11 @@ max_time = "30m"
 # The least that each builder's cache is left with.
 [reserves]
 # embedded = "8GiB"
+
+# A small build that a warm builder should have in its cache: built before and after each apply.
+# [probes.odoo-docker]
+# context = "/etc/hygiene/probes/odoo-docker"
+# max_time = "5m"
 """
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hygiene_core.decide.relations import BUILDER_PREFIX, node_names, repository
+from hygiene_core.decide.relations import BUILDER_PREFIX, node_names, of_builder, repository
 from hygiene_core.model.act import Why
 from hygiene_core.model.approval import Approval
 from hygiene_core.model.host_rules import HostRules
@@ -177,7 +177,7 @@ def _of_prune(action: Action, rules: HostRules) -> Iterable[tuple[str, str]]:
         yield "UNBOUNDED", f"the cap of the prune of {action.id} is not what its records leave"
     if len({record.id for record in action.records}) != len(action.records):
         yield "PLAN_CHANGED", f"the prune of {action.id} names a record twice"
-    floor = max(rules.reserves.get(action.id, 0), budget.reserved_bytes)
+    floor = max(of_builder(rules.reserves, action.id) or 0, budget.reserved_bytes)
     if private - planned < floor:
         yield "BUDGET_EXCEEDED", f"{action.id} would fall under its reserve of {floor} bytes"
 

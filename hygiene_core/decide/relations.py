@@ -6,9 +6,10 @@ Images are matched to containers by image id, never by name: a name may have mov
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 from hygiene_core.model.observation import Availability, Observation, Runner, SectionName
 from hygiene_core.model.policy import Budget, Policy, Protect, first_match
@@ -25,6 +26,7 @@ __all__ = [
     "image_names",
     "job_networks",
     "node_names",
+    "of_builder",
     "relate",
     "repository",
     "warm_builders",
@@ -34,6 +36,8 @@ BUILDER_PREFIX = "buildx_buildkit_"
 """What buildx puts before a node's name to name its container."""
 
 COMPOSE_PROJECT = "com.docker.compose.project"
+T = TypeVar("T")
+
 ACTIVE_STATES = frozenset({"running", "paused", "restarting", "removing"})
 
 
@@ -126,8 +130,13 @@ def job_networks(observation: Observation) -> tuple[JobNetwork, ...]:
 
 def budget_of(policy: Policy, builder_id: str) -> Budget | None:
     """The budget of a builder: under its node's name, or under the builder's that the node is of."""
+    return of_builder(policy.budgets, builder_id)
+
+
+def of_builder(table: Mapping[str, T], builder_id: str) -> T | None:
+    """What a table keyed by builders says of one: its node's name comes before the builder's."""
     names = (builder_id,) if builder_id == EMBEDDED_BUILDER else node_names(builder_id)
-    return next((policy.budgets[name] for name in names if name in policy.budgets), None)
+    return next((table[name] for name in names if name in table), None)
 
 
 def _homes_unread(observation: Observation) -> str | None:

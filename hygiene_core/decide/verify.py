@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from hygiene_core.model.act import Outcome
-from hygiene_core.model.journal import BuilderState, Settled, Snapshot, WarmthProbed
+from hygiene_core.model.journal import BuilderState, Settled, Snapshot, Verified, WarmthProbed
 from hygiene_core.model.observation import SECTION_OF_KIND, Observation, SectionName
 from hygiene_core.model.plan import Plan, Verb
 from hygiene_core.model.resource import EMBEDDED_BUILDER
@@ -23,8 +24,9 @@ def verified(
     after: Snapshot,
     seen: Observation,
     probes: Sequence[WarmthProbed] = (),
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Problems, each of which makes the run a failed one, and notes, which do not.
+    now: datetime,
+) -> Verified:
+    """The line of the journal that says what was found: problems make the run a failed one, notes do not.
 
     Args:
         plan: what was to be done.
@@ -33,15 +35,20 @@ def verified(
         after: the host after the last.
         seen: the look that `after` was made of.
         probes: builds of warm builders before and after.
+        now: the present, aware UTC.
     """
     problems = [*_untouched(before, after, seen), *_still_there(plan, settled, seen)]
     problems += _warm(plan, settled, before, after)
-    problems += _cold(probes)
+    problems += _cold(probes, settled)
     notes = [f"{name} was not complete afterwards: {why}" for name, why in after.incomplete.items()]
     notes += _over_budget(plan, settled, after)
-    probed = {probe.builder for probe in probes if probe.when == "after" and probe.problem is None}
-    notes += [f"warmth not measured: {name}" for name in _warm_names(plan, before) if name not in probed]
-    return tuple(problems), tuple(notes)
+    measured = {probe.builder for probe in probes if probe.when == "after" and probe.problem is None}
+    return Verified(
+        at=now,
+        problems=tuple(problems),
+        notes=tuple(notes),
+        unmeasured=tuple(name for name in _warm_names(plan, before) if name not in measured),
+    )
 
 
 def _untouched(before: Snapshot, after: Snapshot, seen: Observation) -> Iterator[str]:
@@ -138,11 +145,19 @@ def _largest_removed(name: str, plan: Plan, settled: Iterable[Settled]) -> int:
     return max((sizes.get(one, 0) for line in settled for one in line.removed), default=0)
 
 
-def _cold(probes: Iterable[WarmthProbed]) -> Iterator[str]:
-    cached = {(probe.builder, probe.when): probe.cached_steps for probe in probes}
+def _cold(probes: Sequence[WarmthProbed], settled: Sequence[Settled]) -> Iterator[str]:
+    """A probe that came from the cache before and does not now, whether its records went by plan or not."""
+    earlier = {probe.builder: probe for probe in probes if probe.when == "before" and probe.problem is None}
     for probe in probes:
-        if probe.when != "after":
+        was = earlier.get(probe.builder)
+        if probe.when != "after" or was is None:
             continue
-        earlier = cached.get((probe.builder, "before"))
-        if earlier is not None and probe.cached_steps is not None and probe.cached_steps < earlier:
-            yield f"{probe.builder} went cold: {probe.cached_steps} of its probe are cached, {earlier} before"
+        if probe.problem is not None:
+            yield f"the probe of {probe.builder} could be built before and not afterwards: {probe.problem}"
+        elif (probe.cached_steps or 0) < (was.cached_steps or 0):
+            went = len(set(was.used).intersection(one for line in settled for one in line.removed))
+            by_plan = f"; {went} of its records went by the plan" if went else ""
+            yield (
+                f"{probe.builder} went cold: {probe.cached_steps} of the {probe.steps} steps of its probe"
+                f" came from the cache, {was.cached_steps} before{by_plan}"
+            )

@@ -169,6 +169,7 @@ def apply_of(lines: Iterable[Line], removed: Iterable[Removed]) -> Apply | None:
         claimed_bytes=ended.claimed_bytes if ended else None,
         freed_bytes=ended.freed_bytes if ended else None,
         problems=sum(len(line.problems) for line in lines if isinstance(line, Verified)),
+        unmeasured=tuple(one for line in lines if isinstance(line, Verified) for one in line.unmeasured),
     )
 
 

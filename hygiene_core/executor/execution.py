@@ -18,7 +18,9 @@ from itertools import count
 from hygiene_core import __version__
 from hygiene_core.clock import utc_now
 from hygiene_core.decide.naming import named
+from hygiene_core.decide.probing import unprobed_records
 from hygiene_core.decide.recheck import recheck_records
+from hygiene_core.decide.relations import of_builder
 from hygiene_core.decide.snapshot import snapshot
 from hygiene_core.decide.verify import verified
 from hygiene_core.errors import EXIT_INCOMPLETE, HygieneError
@@ -30,6 +32,7 @@ from hygiene_core.executor.ending import ended, exit_status, seen_after
 from hygiene_core.executor.limits import Limits
 from hygiene_core.executor.order import Order
 from hygiene_core.executor.staging import mark_spent, spent_by
+from hygiene_core.executor.warmth import Warmth
 from hygiene_core.host import gate
 from hygiene_core.host.actions import caches
 from hygiene_core.host.actions.hands import Hands
@@ -46,7 +49,6 @@ from hygiene_core.model.journal import (
     Sampled,
     Settled,
     Snapshot,
-    Verified,
 )
 from hygiene_core.model.observation import Availability, Observation, SectionName
 from hygiene_core.model.plan import Action, Mode, PlannedRecord, Verb
@@ -88,6 +90,7 @@ class Execution:
     _hands: Hands = field(init=False)
     _means: Means = field(init=False)
     _limits: Limits = field(init=False)
+    _warmth: Warmth = field(init=False)
     _stop: bool = False
     _untouchable: frozenset[str] = frozenset()
 
@@ -97,6 +100,7 @@ class Execution:
         self._means = Means(
             hands=self._hands, allowed=self.asked.rules.directories, excluded=self.order.excluded
         )
+        self._warmth = Warmth(self.asked, self.journal, self._sample)
         self._limits = Limits.of(self.order.plan.bounds, self.asked.rules.ceilings, options.free_target_bytes)
 
     def begin(self) -> None:
@@ -140,6 +144,8 @@ class Execution:
             return self._end(EXIT_INCOMPLETE)
         failpoint.reach("after-observed")
         self._withhold()
+        if self.order.permitted.actions:
+            self._warmth.measure("before")
         why = self._through()
         if any(one.outcome is Outcome.UNKNOWN for one in self.settled):
             return None
@@ -263,10 +269,10 @@ class Execution:
 
     def _prune_part(self, action: Action, call: int, part: list[PlannedRecord]) -> Acted:
         outlook = next(one for one in self.order.plan.outlooks if one.builder == action.id)
-        reserve = max(outlook.budget.reserved_bytes, self.asked.rules.reserves.get(action.id, 0))
+        reserve = max(outlook.budget.reserved_bytes, of_builder(self.asked.rules.reserves, action.id) or 0)
         self._intend(action.number, call, tuple(one.id for one in part), action.cap_bytes)
         try:
-            records = caches.read_records(action, self._hands)
+            records = unprobed_records(caches.read_records(action, self._hands), self._warmth.probed)
         except HygieneError as error:
             acted = Acted(outcome=Outcome.KEPT, why=Why.UNREADABLE, detail=error.message)
             self._settle(action.number, call, acted)
@@ -375,9 +381,18 @@ class Execution:
         seen: Observation = observe(self.asked.request())
         after = snapshot(seen, self.order.plan, self.asked.rules)
         self.journal.append(Observed(at=utc_now(), when="after", snapshot=after))
-        problems, notes = verified(self.order.plan, self.settled, before=before, after=after, seen=seen)
-        self.journal.append(Verified(at=utc_now(), problems=problems, notes=notes))
-        return problems
+        self._warmth.measure("after")
+        found = verified(
+            self.order.plan,
+            self.settled,
+            before=before,
+            after=after,
+            seen=seen,
+            probes=self._warmth.probes,
+            now=utc_now(),
+        )
+        self.journal.append(found)
+        return found.problems
 
     def _end(self, status: int) -> int:
         self.journal.append(ended(self.settled, self.order.plan, status, utc_now()))

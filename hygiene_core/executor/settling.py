@@ -24,7 +24,7 @@ from hygiene_core.host.actions import caches
 from hygiene_core.host.lock import hold
 from hygiene_core.host.observe import observe
 from hygiene_core.model.act import Acted, Outcome, Why
-from hygiene_core.model.journal import Began, Ended, Intended, Line, Observed, Settled, Verified
+from hygiene_core.model.journal import Began, Ended, Intended, Line, Observed, Settled
 from hygiene_core.model.plan import Action, Plan, Verb
 
 __all__ = ["open_intents", "settle"]
@@ -145,8 +145,8 @@ def _end(asked: Asked, plan: Plan, journal: Journal) -> None:
         seen = observe(asked.request())
         after = snapshot(seen, plan, asked.rules)
         journal.append(Observed(at=utc_now(), when="after", snapshot=after))
-        problems, notes = verified(plan, settled, before=before, after=after, seen=seen)
-        journal.append(Verified(at=utc_now(), problems=problems, notes=notes))
+        found = verified(plan, settled, before=before, after=after, seen=seen, now=utc_now())
+        journal.append(found)
     journal.append(ended(settled, plan, status, utc_now()))
 
 

@@ -97,10 +97,14 @@ class Worker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """The builds that have not ended, by BuildKit's own books, and when the newest of the others ended."""
+    """The builds that have not ended, by BuildKit's own books, and when the newest of the others ended.
+
+    `ended` are the references of those that did.
+    """
 
     running: int
     last_build_at: datetime | None
+    ended: frozenset[str] = frozenset()
     oldest_started_at: datetime | None = None
 
 
@@ -151,17 +155,18 @@ def parse_histories(output: bytes) -> History:
     if parsed.problem is not None:
         raise EngineProtocol(f"{parsed.problem}.")
     open_builds: dict[str, datetime | None] = {}
-    ended: list[datetime] = []
+    ended: dict[str, datetime] = {}
     for event in parsed.rows:
         if event.record is None:
             continue
         if event.record.completed_at is not None:
-            ended.append(event.record.completed_at)
+            ended[event.record.ref] = event.record.completed_at
         elif event.kind == _STARTED:
             open_builds[event.record.ref] = event.record.created_at
     return History(
         running=len(open_builds),
-        last_build_at=max(ended, default=None),
+        last_build_at=max(ended.values(), default=None),
+        ended=frozenset(ended),
         oldest_started_at=min((at for at in open_builds.values() if at is not None), default=None),
     )
 

@@ -13,8 +13,9 @@ class Apply:
     """One run that was to remove things, in short.
 
     `removed` counts what went by kind, `outcomes` counts calls by how they ended. `halted` is the code of
-    what ended it early. `problems` counts what the look afterwards found wrong. Bytes are sums;
-    `freed_bytes` is the net change of the filesystem. `ended_at` is `None` where the last line is missing.
+    what ended it early. `problems` counts what the look afterwards found wrong; `unmeasured` are the warm
+    builders of which no probe told how warm they still are. Bytes are sums; `freed_bytes` is the net change
+    of the filesystem. `ended_at` is `None` where the last line is missing.
     """
 
     run_id: str
@@ -31,6 +32,7 @@ class Apply:
     claimed_bytes: int | None = None
     freed_bytes: int | None = None
     problems: int = 0
+    unmeasured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from hygiene_core.model.plan import Verb
 from hygiene_core.model.policy import Protect
+from hygiene_core.model.warmth import Probe
 
 __all__ = ["Ceilings", "HostRules"]
 
@@ -26,6 +27,7 @@ class HostRules:
 
     `allow` lists the verbs that may be done at all, `approvers` the accounts whose yes counts. `reserves` are
     bytes by builder: no cache is pruned below them. Directories are removed only below `directories`.
+    `probes` are the warmth probes by builder, `docker_cli` the client that builds them.
     """
 
     host_id: str
@@ -38,3 +40,5 @@ class HostRules:
     ceilings: Ceilings = field(default_factory=Ceilings)
     reserves: dict[str, int] = field(default_factory=dict)
     directories: tuple[str, ...] = ()
+    probes: dict[str, Probe] = field(default_factory=dict)
+    docker_cli: str = "/usr/bin/docker"

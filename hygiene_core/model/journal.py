@@ -218,7 +218,10 @@ class Halted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmthProbed:
-    """A small build of a warm builder: how many of its steps came from the cache."""
+    """A small build of a warm builder: how many of its steps came from the cache.
+
+    `used` are the records that it used or made; empty where nothing proves that they were its alone.
+    """
 
     k: Literal["warmth"] = "warmth"
     at: datetime
@@ -227,17 +230,22 @@ class WarmthProbed:
     cached_steps: int | None
     steps: int | None
     seconds: float | None
+    used: tuple[str, ...] = ()
     problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What the look afterwards proves. `problems` make the run a failed one; `notes` do not."""
+    """What the look afterwards proves. `problems` make the run a failed one; `notes` do not.
+
+    `unmeasured` are warm builders of which no probe told how warm they still are.
+    """
 
     k: Literal["verified"] = "verified"
     at: datetime
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -204,6 +204,7 @@ def _why_not(lines: Sequence[Line], width: int, ink: Ink) -> list[str]:
             case Verified():
                 told += [f"PROBLEM: {plain(one)}" for one in line.problems]
                 told += [plain(one) for one in line.notes]
+                told += [f"Warmth not measured: {plain(one)}" for one in line.unmeasured]
             case Settled() if line.outcome not in {Outcome.REMOVED, Outcome.ALREADY_ABSENT}:
                 told.append(f"Step {line.number}: {_outcome(line)}")
             case _:

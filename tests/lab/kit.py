@@ -82,6 +82,31 @@ class Kit:
         path.write_text(text, encoding="utf-8")
         return path
 
+    def client(self) -> Path:
+        """A docker client with buildx that runs where the kit does: the tree's own, with its libraries."""
+        tree = self.host.tree.path
+        loader = f"{tree}/lib64/ld-linux-x86-64.so.2 --library-path {tree}/lib/x86_64-linux-gnu"
+        path = self.folder / "bin/docker"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(
+            '#!/bin/sh\nif [ "$1" = buildx ]; then\n  shift\n'
+            f'  exec {loader} {tree}/usr/libexec/docker/cli-plugins/docker-buildx "$@"\nfi\n'
+            f'exec {loader} {tree}/usr/bin/docker "$@"\n',
+            encoding="utf-8",
+        )
+        path.chmod(0o755)
+        return path
+
+    def probe(self, builder: str, files: Mapping[str, bytes]) -> str:
+        """The context of a warmth probe, root's own; returns the table for host.toml."""
+        place = f"/etc/hygiene/probes/{builder}"
+        context = self.folder / place.lstrip("/")
+        context.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (context / name).write_bytes(content)
+            (context / name).chmod(0o755)
+        return f'[probes.{builder}]\ncontext = "{place}"\n'
+
     def command(self, *argv: str) -> list[str]:
         """The command line that runs `argv` on the host."""
         inside = ["nsenter", "--target", str(self.host.pid), "--pid", "--"]

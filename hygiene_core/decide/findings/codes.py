@@ -36,6 +36,7 @@ class FindingCode(StrEnum):
     APPLY_FAILED = "APPLY_FAILED"
     APPLY_REFUSED = "APPLY_REFUSED"
     APPLY_STARVED = "APPLY_STARVED"
+    WARMTH_NOT_MEASURED = "WARMTH_NOT_MEASURED"
     CAME_BACK = "CAME_BACK"
     SECTION_INCOMPLETE = "SECTION_INCOMPLETE"
     CLOCK_SUSPECT = "CLOCK_SUSPECT"
@@ -107,6 +108,9 @@ CODES: dict[FindingCode, _Code] = {
     ),
     FindingCode.APPLY_STARVED: _Code(
         Severity.WARNING, "Bounded applies have found the host busy for longer than the policy allows."
+    ),
+    FindingCode.WARMTH_NOT_MEASURED: _Code(
+        Severity.INFO, "After the last apply nothing told whether a warm builder is still warm."
     ),
     FindingCode.CAME_BACK: _Code(
         Severity.INFO, "What an apply removed was pulled, made or built again: the policy's cost."

@@ -42,7 +42,7 @@ def removals(acts: Acts | None, context: Context) -> list[Finding]:
                 next_step=f"hygiene acts {acts.last.run_id[:_SHOWN]}",
             )
         )
-    return [*found, *_refused(acts), *_starved(acts, context), *_came_back(acts)]
+    return [*found, *_refused(acts), *_starved(acts, context), *_unmeasured(acts), *_came_back(acts)]
 
 
 def _failure(last: Apply) -> str | None:
@@ -91,6 +91,21 @@ def _starved(acts: Acts, context: Context) -> list[Finding]:
             unit="count",
             next_step="hygiene apply --mode bounded --wait-idle 2h",
         )
+    ]
+
+
+def _unmeasured(acts: Acts) -> list[Finding]:
+    last = acts.last
+    if last is None:
+        return []
+    return [
+        finding(
+            FindingCode.WARMTH_NOT_MEASURED,
+            f"warmth not measured: no probe was built in {builder} after the last apply",
+            subject=builder,
+            next_step=f"hygiene acts {last.run_id[:_SHOWN]}",
+        )
+        for builder in last.unmeasured
     ]
 
 

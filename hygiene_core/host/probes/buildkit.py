@@ -37,12 +37,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuilderFacts:
-    """What one builder told. `problems` are sentences; `records` is whole only if `records_read`."""
+    """What one builder told. `problems` are sentences; `records` is whole only if `records_read`.
+
+    `builds` are the references of the builds that ended, `None` where they were not read.
+    """
 
     version: str | None = None
     gc_policy: tuple[GcRule, ...] | None = None
     running_builds: int | None = None
     last_build_at: datetime | None = None
+    builds: frozenset[str] | None = None
     sessions: int | None = None
     records: tuple[BuildCacheRecord, ...] = ()
     records_read: bool = False
@@ -160,6 +164,7 @@ def _read(client: EngineClient, builder: Builder, container_id: str) -> BuilderF
         gc_policy=worker.gc_policy if worker else None,
         running_builds=history.running if history else None,
         last_build_at=history.last_build_at if history else None,
+        builds=history.ended if history else None,
         sessions=_attached(sessions),
         records=parsed.rows if parsed else (),
         records_read=parsed is not None and parsed.problem is None,
