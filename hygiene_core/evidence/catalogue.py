@@ -42,7 +42,7 @@ __all__ = [
     "export",
 ]
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 _SPARE_BYTES = 8 * 2**20
 _PUBLISHED_MODE = 0o440
@@ -51,6 +51,7 @@ _EXPORTS = {"parquet": "FORMAT parquet, COMPRESSION zstd", "jsonl": "FORMAT json
 _EXPORTED = (
     "run", "section", "filesystem", "class_total", "finding", "resource", "resource_change", "unseen",
     "latest", "resource_seen", "act", "act_item", "act_removed", "act_builder",
+    "act_probe",
 )  # fmt: skip
 
 

@@ -42,9 +42,11 @@ _COLUMNS = {name: kind for kind, names in _TYPES.items() for name in names.split
 
 _ACT_TYPES = {
     "VARCHAR": "k run_id digest mode machine_id engine_version tool_version when outcome why detail prev"
-    " chain body_sha256 estimate_bytes claimed_bytes freed_bytes private_before_bytes private_after_bytes",
+    " chain body_sha256 estimate_bytes claimed_bytes freed_bytes private_before_bytes private_after_bytes"
+    " builder problem",
     "VARCHAR[]": "removed approvals",
-    "BIGINT": "seq lines number call exit_status",
+    "BIGINT": "seq lines number call exit_status steps cached_steps",
+    "DOUBLE": "seconds",
     "BOOLEAN": "by_looking full",
     "TIMESTAMPTZ": "at",
     "JSON": "host caller things kept snapshot problems",

@@ -49,6 +49,10 @@ SELECT split_part(host, '/', 1), split_part(host, '/', 2), seq, builder,
   arg_max(told ->> '$.container_state', at_time) FILTER (at_time = 'after')
 FROM looked GROUP BY host, seq, builder ORDER BY host, seq, builder;
 
+INSERT INTO act_probe
+SELECT split_part(host, '/', 1), split_part(host, '/', 2), seq, builder, "when", steps, cached_steps, seconds, problem, "at"
+FROM line WHERE k = 'warmth' ORDER BY host, seq, builder, "at";
+
 INSERT INTO act
 WITH looked AS (
   SELECT host, seq, max(try_cast(snapshot ->> '$.free_bytes' AS BIGINT)) FILTER ("when" = 'before') AS free_before,

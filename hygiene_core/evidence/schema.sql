@@ -282,6 +282,22 @@ COMMENT ON COLUMN act_builder.max_bytes IS 'Its budget.';
 COMMENT ON COLUMN act_builder.reserved_bytes IS 'What is never pruned of it.';
 COMMENT ON COLUMN act_builder.state_before IS 'State of its container before.';
 COMMENT ON COLUMN act_builder.state_after IS 'State of its container after.';
+
+CREATE TABLE act_probe (
+  engine_id VARCHAR NOT NULL, host VARCHAR NOT NULL, seq BIGINT NOT NULL, builder VARCHAR NOT NULL,
+  "when" VARCHAR NOT NULL, steps BIGINT, cached_steps BIGINT, seconds DOUBLE, problem VARCHAR, probed_at TIMESTAMPTZ
+);
+COMMENT ON TABLE act_probe IS 'Each warmth probe: a small build of a warm builder before and after a run.';
+COMMENT ON COLUMN act_probe.engine_id IS 'Id of the Docker Engine that it was done to.';
+COMMENT ON COLUMN act_probe.host IS 'Name that the host''s own rules give it.';
+COMMENT ON COLUMN act_probe.seq IS 'Number of the run in the ledger of acts of that Engine and host.';
+COMMENT ON COLUMN act_probe.builder IS 'Node of the builder.';
+COMMENT ON COLUMN act_probe."when" IS 'before the first removal, or after the last.';
+COMMENT ON COLUMN act_probe.steps IS 'Steps of its build; NULL if it could not be built.';
+COMMENT ON COLUMN act_probe.cached_steps IS 'How many of them came from the cache.';
+COMMENT ON COLUMN act_probe.seconds IS 'How long the build took.';
+COMMENT ON COLUMN act_probe.problem IS 'Why nothing was measured.';
+COMMENT ON COLUMN act_probe.probed_at IS 'When it began.';
 CREATE VIEW runs AS
 SELECT host, seq, run_id, mode, started_at, ended_at, status, free_disk_bytes, docker_reclaimable_bytes,
   candidate_bytes, engine_version, tool_version, chain

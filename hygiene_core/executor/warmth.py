@@ -40,17 +40,18 @@ class Warmth:
     asked: Asked
     journal: Journal
     sample: Callable[[], tuple[Signal, ...]]
-    probed: Probed = field(init=False)
+    probed: Probed = field(default_factory=Probed)
     probes: list[WarmthProbed] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.probed = read_probed(self.asked.places.state)
 
     def measure(self, when: Literal["before", "after"]) -> None:
         """Build every probe that the host's rules name, one after the other; each is a line of the journal.
 
+        What earlier probes left is known from the first call on.
+
         Raises EvidenceUnwritable: the journal takes no more.
         """
+        if when == "before":
+            self.probed = read_probed(self.asked.places.state)
         for builder, probe, container in self._wanted():
             began = WarmthProbed(
                 at=utc_now(), when=when, builder=builder, cached_steps=None, steps=None, seconds=None

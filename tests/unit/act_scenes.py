@@ -30,6 +30,7 @@ from hygiene_core.model.journal import (
     Settled,
     Snapshot,
     Verified,
+    WarmthProbed,
 )
 from hygiene_core.testing import GIB, NOW, image
 
@@ -126,6 +127,18 @@ def looked(at: datetime, when: Any, private_bytes: int, free_bytes: int) -> Obse
     )
 
 
+def probe(at: datetime = LONG_AGO, **fields: Any) -> WarmthProbed:
+    """A build after the last removal, all of it from the cache."""
+    made: dict[str, Any] = {
+        "when": "after",
+        "builder": BUILDER,
+        "steps": 5,
+        "cached_steps": 5,
+        "seconds": 1.25,
+    }
+    return WarmthProbed(at=at, **made | fields)
+
+
 def run(
     run_id: str = "run-1",
     at: datetime = LONG_AGO,
@@ -133,6 +146,7 @@ def run(
     status: int = 0,
     problems: tuple[str, ...] = (),
     middle: Iterable[Line] | None = None,
+    probes: Iterable[Line] = (),
     **fields: Any,
 ) -> tuple[Line, ...]:
     """A whole run: looked before, every thing removed, looked after, verified, ended."""
@@ -153,6 +167,7 @@ def run(
         *(Intended(at=at, number=one.number, ids=(one.id,)) for one in things),
         *lines,
         looked(at + timedelta(seconds=20), "after", 8 * GIB, 32 * GIB),
+        *probes,
         Verified(at=at + timedelta(seconds=20), problems=problems, notes=("all as it should be",)),
         Ended(
             at=at + timedelta(seconds=30),

@@ -13,6 +13,7 @@ data_root = "/mnt/docker"
 allow = ["prune_records", "remove_image"]
 approvers = ["alice", "bob"]
 directories = ["/srv/runners/"]
+docker_cli = "/opt/docker/bin/docker"
 
 [no_touch]
 builders = ["warm"]
@@ -29,6 +30,10 @@ max_time = "11m"
 [reserves]
 embedded = "8GiB"
 warm0 = "1GiB"
+
+[probes.warm]
+context = "/etc/hygiene/probes/warm"
+max_time = "90s"
 """
 )
 """A file that says everything that can be said."""

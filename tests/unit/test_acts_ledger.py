@@ -31,6 +31,7 @@ from tests.unit.act_scenes import (
     began,
     busy,
     failed,
+    probe,
     prune,
     rewrite,
     run,
@@ -347,6 +348,18 @@ def test_the_tables_of_a_run(root, store):
         "SELECT builder, private_before_bytes, private_after_bytes, max_bytes, reserved_bytes, state_after"
         " FROM act_builder WHERE seq = 1",
     ) == ((BUILDER, 10 * GIB, 8 * GIB, 8 * GIB, 4 * GIB, "running"),)
+
+
+def test_the_probes_of_a_run(root, store):
+    warm = probe(NOW, when="before", cached_steps=4)
+    unbuilt = probe(NOW + DAY, steps=None, cached_steps=None, seconds=None, problem="no")
+    seal(root, run("run-4", NOW, probes=(warm, unbuilt)))
+    assert store.publish().warning is None
+    wanted = 'host, seq, builder, "when", steps, cached_steps, seconds, problem, probed_at'
+    assert ask(store, f"SELECT {wanted} FROM act_probe") == (
+        (HOST, 4, BUILDER, "before", 5, 4, 1.25, None, NOW),
+        (HOST, 4, BUILDER, "after", None, None, None, "no", NOW + DAY),
+    )
 
 
 def test_an_outcome_that_was_settled_later_counts_once(root, store):

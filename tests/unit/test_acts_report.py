@@ -93,6 +93,20 @@ def test_a_starving_host(tmp_path):
     assert made.status is Status.ATTENTION
 
 
+def test_a_builder_whose_warmth_nobody_measured(tmp_path):
+    *lines, ended = run("run-1", LONG_AGO)
+    (verified,) = (line for line in lines if line.k == "verified")
+    lines[lines.index(verified)] = replace(verified, unmeasured=("warm0", "warm1"))
+    seal(tmp_path, (*lines, ended), engine=ENGINE)
+    made = pipeline.make_report(tools(tmp_path)).finished
+    found = [one for one in made.findings if one.code == "WARMTH_NOT_MEASURED"]
+    assert [(one.subject, one.next_step) for one in found] == [
+        ("warm0", "hygiene acts run-1"),
+        ("warm1", "hygiene acts run-1"),
+    ]
+    assert made.status is Status.HEALTHY, "it is good to know, and no alarm"
+
+
 def test_a_run_that_was_cut_off_needs_attention(tmp_path):
     seal(tmp_path, run("run-1", LONG_AGO), engine=ENGINE)
     (tmp_path / ENGINE / "runs").mkdir()

@@ -57,7 +57,10 @@ def database(tmp_path_factory) -> Iterator[Any]:
     for number in (1, 2):
         at = datetime.now(UTC) - timedelta(days=number)
         gone = act_scenes.thing(2, name="odoo-docker:pull-request-1")
-        act_scenes.seal(acts, act_scenes.run(f"act-{number}", at, act_scenes.prune(1), gone))
+        act_scenes.seal(
+            acts,
+            act_scenes.run(f"act-{number}", at, act_scenes.prune(1), gone, probes=[act_scenes.probe(at)]),
+        )
     publication = bring_up_to_date(directory, [HOST], acts=acts)
     assert publication.pending == 0, publication.warnings
     with closing(duck.connect(directory / PUBLISHED, read_only=True)) as connection:

@@ -20,6 +20,7 @@ from hygiene_core.errors import ConfigProblem, HostRulesProblem
 from hygiene_core.model.host_rules import Ceilings, HostRules
 from hygiene_core.model.plan import Verb
 from hygiene_core.model.policy import Protect
+from hygiene_core.model.warmth import Probe
 from hygiene_core.testing import GIB, MIB
 from tests.unit.config_files import LAB, written
 from tests.unit.docs_pages import REFERENCE, fences, section, word
@@ -79,6 +80,8 @@ def test_everything_that_can_be_said_is_heard(tmp_path):
         ceilings=Ceilings(max_items=7, max_bytes=9 * MIB, max_time=timedelta(minutes=11)),
         reserves={"embedded": 8 * GIB, "warm0": GIB},
         directories=("/srv/runners",),
+        probes={"warm": Probe(context="/etc/hygiene/probes/warm", max_time=timedelta(seconds=90))},
+        docker_cli="/opt/docker/bin/docker",
     )
     silent = HostRules(host_id=made.host_id, name=made.name, docker_socket=made.docker_socket)
     same = {"host_id", "name", "docker_socket"}
@@ -267,6 +270,18 @@ REFUSED = {
         LEAST + '[reserves]\n"*" = "8GiB"\n',
         'line 5: reserves."*": "*" is not the name of one builder',
     ),
+    "probe of a glob": (
+        LEAST + '[probes."b*"]\ncontext = "/x"\n',
+        'line 4: probes."b*": "b*" is not the name of one builder',
+    ),
+    "probe of the Engine": (
+        LEAST + '[probes.embedded]\ncontext = "/x"\n',
+        "line 4: probes.embedded: only builders in containers can be probed",
+    ),
+    "probe without a context": (
+        LEAST + '[probes.warm]\nmax_time = "1m"\n',
+        "line 4: probes.warm.context: is missing",
+    ),
     "two problems": (
         LEAST + "allow = [1]\n[ceilings]\nmax_items = 0\n",
         (
@@ -381,13 +396,14 @@ def test_every_line_of_the_template_can_be_used(tmp_path):
     """What is commented out and looks like TOML is TOML, too."""
     text = template(tmp_path)
     text = re.sub(r"(?m)^(allow|approvers) = \[\]\n", "", text)
-    text = re.sub(r"(?m)^# (?=[a-z_]+ = )", "", text)
+    text = re.sub(r"(?m)^# (?=[a-z_]+ = |\[)", "", text)
     made = load_host_rules(host_file(tmp_path / "etc", text))
     assert made.allow == {Verb.PRUNE_RECORDS}
     assert made.approvers == ("alice", "bob")
     assert made.directories == ("/srv/runners",)
     assert made.data_root == "/var/lib/docker"
     assert made.reserves == {"embedded": 8 * GIB}
+    assert made.probes == {"odoo-docker": Probe(context="/etc/hygiene/probes/odoo-docker")}
     assert made.ceilings == Ceilings()
 
 
@@ -429,6 +445,12 @@ def coded() -> dict[str, dict[str, Any]]:
             tables[f"`[{key}]`"] = schema["$defs"][reference.rpartition("/")[2]]["properties"]
         else:
             tables["The file"][key] = value | {"required": key in schema["required"]}
+            if reference := value.get("additionalProperties", {}).get("$ref"):
+                table = schema["$defs"][reference.rpartition("/")[2]]
+                tables[f"`[{key}.BUILDER]`"] = {
+                    name: one | {"required": name in table["required"]}
+                    for name, one in table["properties"].items()
+                }
     return tables
 
 
@@ -456,6 +478,8 @@ def test_the_examples_of_the_page_can_be_written(tmp_path, title):
     for key, _, _, _, example in section(PAGE, title).rows:
         head = "" if title == "The file" else title.strip("`") + "\n"
         known = [line for line in LEAST.splitlines() if not line.startswith(f"{word(key)} =")]
+        if title == "`[probes.BUILDER]`" and word(key) != "context":
+            head += 'context = "/etc/hygiene/probes/odoo"\n'
         text = "\n".join([*known, f"{head}{word(key)} = {word(example)}"])
         load_host_rules(host_file(tmp_path / "etc", text))
 

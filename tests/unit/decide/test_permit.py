@@ -348,6 +348,15 @@ def test_a_cache_that_would_fall_under_its_reserve(where):
     assert told(plan(fits[0]), fits[1]) == []
 
 
+@pytest.mark.parametrize("name", ["odoo", "odoo0"])
+def test_a_reserve_is_of_a_builder_by_its_own_name_or_its_nodes(name):
+    floor = 9 * GIB
+    assert told(plan(prune("odoo0")), rules(reserves={name: floor})) == [
+        ("BUDGET_EXCEEDED", f"odoo0 would fall under its reserve of {floor} bytes")
+    ]
+    assert told(plan(prune("odoo0")), rules(reserves={"odo": floor, "odoo1": floor})) == []
+
+
 def test_every_reason_is_told_at_once():
     made = plan(removal(), removal(), expires_at=NOW)
     found = told(made, rules(allow=frozenset(), ceilings=Ceilings(max_items=1)), engine_id=None)

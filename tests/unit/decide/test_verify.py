@@ -10,7 +10,7 @@ import pytest
 from hygiene_core.decide.snapshot import snapshot
 from hygiene_core.decide.verify import verified
 from hygiene_core.model.act import Outcome
-from hygiene_core.model.journal import Settled, WarmthProbed
+from hygiene_core.model.journal import Settled, Verified, WarmthProbed
 from hygiene_core.model.plan import Plan, Verb
 from hygiene_core.model.policy import Protect
 from hygiene_core.testing import (
@@ -30,10 +30,11 @@ OWN = rules(no_touch=Protect(images=("warm:1",), volumes=("data",), containers=(
 KEPT = (image("warm:1"), volume("data"), container("web"))
 GONE = removal()
 WARM = builder("warm0")
+SEEN = (observation(WARM), observation(WARM))
 EMBEDDED = builder("embedded", driver="embedded", container_id=None, container_state=None, volume=None)
 
 
-def check(made: Plan, settled: Any, before: Any, after: Any, *, own: Any = OWN, probes: Any = ()) -> Any:
+def line(made: Plan, settled: Any, before: Any, after: Any, *, own: Any = OWN, probes: Any = ()) -> Verified:
     return verified(
         made,
         settled,
@@ -41,7 +42,13 @@ def check(made: Plan, settled: Any, before: Any, after: Any, *, own: Any = OWN, 
         after=snapshot(after, made, own),
         seen=after,
         probes=probes,
+        now=NOW,
     )
+
+
+def check(*given: Any, **fields: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    found = line(*given, **fields)
+    return found.problems, found.notes
 
 
 def outcome(number: int = 1, word: Outcome = Outcome.REMOVED, **fields: Any) -> Settled:
@@ -132,9 +139,9 @@ def cache(*sizes: int) -> list[Any]:
 def warm(after: Any, *, before: Any = None, settled: Any = (), made: Any = None) -> tuple[str, ...]:
     made = made or plan(prune("warm0", records=[record("warm0/0", 100 * MIB)]), warm_builders=("warm0",))
     was = observation(WARM, *cache(GIB, GIB)) if before is None else before
-    problems, notes = check(made, settled, was, after)
-    assert "warmth not measured: warm0" in notes
-    return problems
+    found = line(made, settled, was, after)
+    assert found.unmeasured == ("warm0",)
+    return found.problems
 
 
 def test_a_warm_builder_as_it_was():
@@ -145,15 +152,9 @@ def test_what_the_host_keeps_warm_counts_though_the_plan_does_not_say_so():
     own = rules(no_touch=Protect(builders=("warm0",)))
     made = plan(prune("other0"))
     before, after = observation(WARM, *cache(GIB, GIB)), observation()
-    problems, notes = verified(
-        made,
-        (),
-        before=snapshot(before, made, own),
-        after=snapshot(after, made, own),
-        seen=after,
-    )
-    assert problems == ("the warm builder warm0 is gone",)
-    assert "warmth not measured: warm0" in notes
+    found = line(made, (), before, after, own=own)
+    assert found.problems == ("the warm builder warm0 is gone",)
+    assert found.unmeasured == ("warm0",)
 
 
 def test_a_warm_builder_that_is_gone():
@@ -254,26 +255,43 @@ def probe(when: Any, cached_steps: int | None, **fields: Any) -> WarmthProbed:
     return WarmthProbed(when=when, cached_steps=cached_steps, **made | fields)
 
 
+COLD = "warm0 went cold: {} of the 5 steps of its probe came from the cache, {} before{}"
+
+
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (5, 5, ()),
-        (4, 5, ()),
-        (5, 4, ("warm0 went cold: 4 of its probe are cached, 5 before",)),
-        (None, 0, ()),
-        (5, None, ()),
+        (probe("before", 5), probe("after", 5), ()),
+        (probe("before", 4), probe("after", 5), ()),
+        (probe("before", 5), probe("after", 4), (COLD.format(4, 5, ""),)),
+        (
+            probe("before", 5, used=("a", "b")),
+            probe("after", 0),
+            (COLD.format(0, 5, "; 1 of its records went by the plan"),),
+        ),
+        (
+            probe("before", 5),
+            probe("after", None, problem="no answer"),
+            ("the probe of warm0 could be built before and not afterwards: no answer",),
+        ),
+        (probe("before", None, problem="no answer"), probe("after", 0), ()),
+        (probe("before", 5, builder="other0"), probe("after", 0), ()),
     ],
 )
 def test_a_builder_that_went_cold(before, after, said):
-    made = plan(warm_builders=("warm0",))
-    seen = observation(WARM)
-    problems, notes = check(made, [], seen, seen, probes=[probe("before", before), probe("after", after)])
-    assert problems == said
-    assert notes == ()
+    made = plan(prune("warm0"))
+    found = line(made, [outcome(removed=("b", "c"))] if before.used else [], *SEEN, probes=[before, after])
+    assert found.problems == said
+    assert found.notes == ()
 
 
-def test_a_probe_that_failed_measured_nothing():
-    made = plan(warm_builders=("warm0",))
-    seen = observation(WARM)
-    for probes in ([], [probe("before", 5)], [probe("after", None, problem="no answer")]):
-        assert check(made, [], seen, seen, probes=probes) == ((), ("warmth not measured: warm0",))
+def test_what_a_probe_measured():
+    made = plan(warm_builders=("other0", "warm0"))
+    none = (
+        [],
+        [probe("before", 5)],
+        [probe("after", None, problem="no answer")],
+        [probe("after", 5, builder="another0")],
+    )
+    assert [line(made, [], *SEEN, probes=probes).unmeasured for probes in none] == [("other0", "warm0")] * 4
+    assert line(made, [], *SEEN, probes=[probe("after", 0)]).unmeasured == ("other0",)
