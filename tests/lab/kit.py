@@ -157,9 +157,17 @@ class Kit:
             if b"hygiene_core.executor.main\0apply" in _argv(pid)
         ]
 
-    def await_end(self) -> None:
+    def fronts(self, verb: str) -> list[int]:
+        """Outside process ids of the `hygiene` commands of a verb that run now.
+
+        What `start` returns is only the command that entered the host: a signal to that does not reach them.
+        """
+        words = f"hygiene_core\0{verb}\0".encode()
+        return [pid for pid in in_pid_namespace(self.host.pid) if words in _argv(pid)]
+
+    def await_end(self, seconds: float = _END_SECONDS) -> None:
         """Wait until no executor runs. Raises LabFailure."""
-        until = time.monotonic() + _END_SECONDS
+        until = time.monotonic() + seconds
         while self.executors():
             if time.monotonic() > until:
                 raise LabFailure("an executor goes on for ever")
