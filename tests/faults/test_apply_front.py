@@ -109,7 +109,7 @@ def prints_all(process: Popen, lines: tuple[Line, ...]) -> None:
 
 def test_a_frozen_front_end(kit: Kit):
     names, _, *watching = begin(kit)
-    frozen = [*kit.fronts("apply"), *kit.fronts("follow")]
+    frozen = [*kit.running("hygiene_core", "apply"), *kit.running("hygiene_core", "follow")]
     assert len(frozen) == 2
     for pid in frozen:
         os.kill(pid, signal.SIGSTOP)
@@ -123,7 +123,7 @@ def test_a_frozen_front_end(kit: Kit):
 
 def test_a_killed_front_end(kit: Kit):
     names, digest, *watching = begin(kit)
-    for pid in (*kit.fronts("apply"), *kit.fronts("follow")):
+    for pid in (*kit.running("hygiene_core", "apply"), *kit.running("hygiene_core", "follow")):
         os.kill(pid, signal.SIGKILL)
     for process in watching:
         process.communicate(timeout=30)
