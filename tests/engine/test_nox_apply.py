@@ -20,7 +20,7 @@ from hygiene_core.model.act import Outcome
 from hygiene_core.model.journal import Began, Halted, Intended, Line, Observed, Settled
 from tests.conftest import lab_tree
 from tests.engine.test_apply import RECIPE, until_unshared
-from tests.faults.test_apply_kills import await_stopped
+from tests.faults.test_apply_kills import await_asked, await_stopped
 from tests.lab import buildkit, images
 from tests.lab.host import LabHost
 from tests.lab.kit import Kit
@@ -128,7 +128,7 @@ def test_sigterm_stops_it_after_the_item_and_leaves_no_process(full: Kit):
     (nox,) = full.running("nox", "-f", str(NOXFILE))
     (front,) = full.running("hygiene_core", "apply")
     os.kill(nox, signal.SIGTERM)
-    await_pending(full.executors()[0])
+    await_asked(full)
     assert full.running("hygiene_core", "apply") == [front]  # it waits for the run
     full.thaw_executors()
     out, said = session.communicate(timeout=60)
@@ -144,14 +144,3 @@ def test_sigterm_stops_it_after_the_item_and_leaves_no_process(full: Kit):
     record = recorded(full)
     assert record["exit_status"] == 143
     assert record["run_id"] == run_of(lines)
-
-
-def await_pending(pid: int) -> None:
-    """Until SIGTERM waits for a process that is frozen."""
-    until = time.monotonic() + 30
-    while time.monotonic() < until:
-        told = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-        if int(told["ShdPnd"], 16) >> (signal.SIGTERM - 1) & 1:
-            return
-        time.sleep(0.05)
-    raise AssertionError("nobody asked the executor to stop")
