@@ -1,8 +1,8 @@
 """Entry points of the kit: the scheduled sessions that act on a host, and the development ones.
 
 `nox` alone runs the development gates and never touches a host. Sessions that act on a host use the
-environment that nox itself runs in, where the kit is installed, and end with nox's own status 1 on any
-failure; the status of the run itself is in its exit record in the state directory.
+environment that nox itself runs in, where the kit is installed, and end with nox's own status: 1 on any
+failure, 130 after SIGTERM. The status of the run itself is in its exit record in the state directory.
 """
 
 from __future__ import annotations
@@ -138,6 +138,8 @@ def soak(session: nox.Session) -> None:
         *session.posargs,
         env={
             "HYGIENE_SOAK_KILLS": os.environ.get("HYGIENE_SOAK_KILLS", "500"),
+            "HYGIENE_SOAK_APPLY_KILLS": os.environ.get("HYGIENE_SOAK_APPLY_KILLS", "100"),
+            "HYGIENE_SOAK_EVENTS": os.environ.get("HYGIENE_SOAK_EVENTS", "10000"),
             "HYGIENE_SHORT_JOBS": os.environ.get("HYGIENE_SHORT_JOBS", "500"),
         },
     )

@@ -132,17 +132,13 @@ def _steps(lines: Sequence[Line], plan: Plan | None, width: int, ink: Ink) -> li
     settled = [line for line in lines if isinstance(line, Settled)]
     if not settled:
         return []
-    rows: list[list[str | Painted]] = [
-        _row(line, _action(line.number, plan) or _named(line.number, lines)) for line in settled
-    ]
+    told = _only(lines, Named)
+    things: dict[int, Action | NamedThing] = {one.number: one for one in (told.things if told else ())}
+    things |= {one.number: one for one in (plan.actions if plan else ())}
+    rows: list[list[str | Painted]] = [_row(line, things.get(line.number)) for line in settled]
     columns = [Column("", right=True), Column("WHAT", flexible=True), Column("OUTCOME")]
     columns += [Column("WENT", right=True), Column("CLAIMED", right=True), Column("DISK", right=True)]
     return [ink("Steps", "head"), *table(columns, rows, width, ink)]
-
-
-def _named(number: int, lines: Sequence[Line]) -> NamedThing | None:
-    told = _only(lines, Named)
-    return next((one for one in told.things if one.number == number), None) if told else None
 
 
 def _row(line: Settled, action: Action | NamedThing | None) -> list[str | Painted]:

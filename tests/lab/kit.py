@@ -160,12 +160,16 @@ class Kit:
             )
         return done
 
-    def start(
+    def launch(
         self, *argv: str, env: Mapping[str, str] | None = None, **options: Any
     ) -> subprocess.Popen[str]:
-        """Start `hygiene` with these words and return at once; its output goes to pipes."""
+        """Start a command on the host and return at once; its output goes to pipes.
+
+        What is returned is the command that entered the host: a signal to that reaches no one else. `running`
+        tells whom to send it to.
+        """
         return subprocess.Popen(
-            self.command(sys.executable, "-m", "hygiene_core", *argv),
+            self.command(*argv),
             env=self.environment(env),
             stdin=subprocess.DEVNULL,
             stdout=options.pop("stdout", subprocess.PIPE),
@@ -174,17 +178,22 @@ class Kit:
             **options,
         )
 
+    def start(self, *argv: str, **options: Any) -> subprocess.Popen[str]:
+        """Start `hygiene` with these words; options as for `launch`."""
+        return self.launch(sys.executable, "-m", "hygiene_core", *argv, **options)
+
+    def running(self, *words: str) -> list[int]:
+        """Outside process ids of what runs on the host now with these words, one after the other."""
+        wanted = "".join(f"\0{word}" for word in (*words, "")).encode()
+        return [pid for pid in in_pid_namespace(self.host.pid) if wanted in b"\0" + _argv(pid)]
+
     def executors(self) -> list[int]:
         """Outside process ids of the detached executors that run now."""
-        return [
-            pid
-            for pid in in_pid_namespace(self.host.pid)
-            if b"hygiene_core.executor.main\0apply" in _argv(pid)
-        ]
+        return self.running("hygiene_core.executor.main", "apply")
 
-    def await_end(self) -> None:
+    def await_end(self, seconds: float = _END_SECONDS) -> None:
         """Wait until no executor runs. Raises LabFailure."""
-        until = time.monotonic() + _END_SECONDS
+        until = time.monotonic() + seconds
         while self.executors():
             if time.monotonic() > until:
                 raise LabFailure("an executor goes on for ever")
