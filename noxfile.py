@@ -138,7 +138,7 @@ def soak(session: nox.Session) -> None:
         *session.posargs,
         env={
             "HYGIENE_SOAK_KILLS": os.environ.get("HYGIENE_SOAK_KILLS", "500"),
-            "HYGIENE_SOAK_APPLY_KILLS": os.environ.get("HYGIENE_SOAK_APPLY_KILLS", "100"),
+            "HYGIENE_SOAK_APPLY_KILLS": os.environ.get("HYGIENE_SOAK_APPLY_KILLS", "300"),
             "HYGIENE_SOAK_EVENTS": os.environ.get("HYGIENE_SOAK_EVENTS", "10000"),
             "HYGIENE_SHORT_JOBS": os.environ.get("HYGIENE_SHORT_JOBS", "500"),
         },

@@ -8,6 +8,7 @@ judge.py     100,000 resources judged and written
 fleet.py     years of runs of a fleet, as ledger
 history.py   the history queries over them
 walk.py      one volume whose files take long to count
+pruning.py   the bounded prune beside what `docker` has for it
 """
 
 from __future__ import annotations
