@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 
 from hygiene_core.model.act import Outcome
@@ -23,6 +23,7 @@ def verified(
     before: Snapshot,
     after: Snapshot,
     seen: Observation,
+    left: Collection[int] = (),
     probes: Sequence[WarmthProbed] = (),
     now: datetime,
 ) -> Verified:
@@ -34,10 +35,11 @@ def verified(
         before: the host before the first removal.
         after: the host after the last.
         seen: the look that `after` was made of.
+        left: steps on files of which something is still where it was; no look at the Engine tells of them.
         probes: builds of warm builders before and after.
         now: the present, aware UTC.
     """
-    problems = [*_untouched(before, after, seen), *_still_there(plan, settled, seen)]
+    problems = [*_untouched(before, after, seen), *_still_there(plan, settled, seen, left)]
     problems += _warm(plan, settled, before, after)
     problems += _cold(probes, settled)
     notes = [f"{name} was not complete afterwards: {why}" for name, why in after.incomplete.items()]
@@ -70,7 +72,9 @@ def _untouched(before: Snapshot, after: Snapshot, seen: Observation) -> Iterator
             yield f"the protected {word} is gone"
 
 
-def _still_there(plan: Plan, settled: Iterable[Settled], seen: Observation) -> Iterator[str]:
+def _still_there(
+    plan: Plan, settled: Iterable[Settled], seen: Observation, in_place: Collection[int]
+) -> Iterator[str]:
     ids = {
         Verb.REMOVE_CONTAINER: {one.id for one in seen.containers},
         Verb.STOP_AND_REMOVE_CONTAINER: {one.id for one in seen.containers},
@@ -81,7 +85,9 @@ def _still_there(plan: Plan, settled: Iterable[Settled], seen: Observation) -> I
     by_number = {action.number: action for action in plan.actions}
     for one in settled:
         action = by_number[one.number]
-        left = ids.get(action.verb, set())
+        # Of several logs, some may have stayed: then the outcome says why.
+        whole = one.number in in_place and one.why is None
+        left = ids.get(action.verb, {action.id} if whole else set())
         named = one.removed if action.verb is Verb.PRUNE_RECORDS else (action.id,)
         back = [name for name in named if name in left] if one.outcome in _REMOVAL else []
         if back:
@@ -93,7 +99,10 @@ def _warm(plan: Plan, settled: Sequence[Settled], before: Snapshot, after: Snaps
     now = {one.id: one for one in after.builders}
     for name in _warm_names(plan, before):
         old, new = was.get(name), now.get(name)
-        if old is None or name == EMBEDDED_BUILDER:
+        if old is None:
+            continue
+        if name == EMBEDDED_BUILDER and new is not None:
+            yield from _reserve(old, new, _largest_removed(name, plan, settled))
             continue
         if new is None:
             unread = SectionName.BUILDERS.value in after.incomplete

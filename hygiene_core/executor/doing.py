@@ -47,6 +47,18 @@ class Means:
         said = f"{acted.detail} Then it was gone."
         return Acted(outcome=Outcome.REMOVED, why=acted.why, detail=said, removed=(action.id,))
 
+    def left(self, action: Action) -> bool:
+        """Whether files that an action was to remove are still where they were, or cannot be looked for.
+
+        Of what the Engine has, a look at the Engine tells.
+        """
+        if action.verb not in _ON_FILES:
+            return False
+        try:
+            return settling.whereabouts(action, self._ground()) is not settling.Whereabouts.GONE
+        except Ended:
+            return True
+
     def truth(self, action: Action) -> Acted:
         """What is true of an action that was cut off: removed, kept, or unknown if it cannot be told.
 

@@ -388,6 +388,7 @@ class Execution:
             before=before,
             after=after,
             seen=seen,
+            left=[one.number for one in self.order.permitted.actions if self._means.left(one)],
             probes=self._warmth.probes,
             now=utc_now(),
         )

@@ -145,7 +145,9 @@ def _end(asked: Asked, plan: Plan, journal: Journal) -> None:
         seen = observe(asked.request())
         after = snapshot(seen, plan, asked.rules)
         journal.append(Observed(at=utc_now(), when="after", snapshot=after))
-        found = verified(plan, settled, before=before, after=after, seen=seen, now=utc_now())
+        means = Means(hands=asked.hands(_CALL_LIMIT), allowed=asked.rules.directories)
+        left = [one.number for one in plan.actions if means.left(one)]
+        found = verified(plan, settled, before=before, after=after, seen=seen, left=left, now=utc_now())
         journal.append(found)
     journal.append(ended(settled, plan, status, utc_now()))
 

@@ -108,7 +108,7 @@ def test_random_moments(kit: Kit):
     """SIGKILL of the executor, of the front end and of dockerd, at moments drawn at random."""
     print(f"HYGIENE_SEED={SEED}")
     moments = random.Random(SEED)
-    for number in range(KILLS):
+    for number in range(KILLS // len(ENGINES)):
         whom = ("executor", "front", "engine")[number % 3]
         bounded = moments.random() < 0.4
         if bounded:

@@ -25,6 +25,7 @@ KINDS = {
     Verb.STOP_AND_REMOVE_CONTAINER: Kind.CONTAINER,
     Verb.REMOVE_IMAGE: Kind.IMAGE,
     Verb.REMOVE_VOLUME: Kind.VOLUME,
+    Verb.REMOVE_FILES: Kind.RUNNER_WORKDIR,
 }
 
 
@@ -63,12 +64,17 @@ def prune(builder: str = "embedded", records: Sequence[PlannedRecord] | None = N
 def removal(verb: Verb = Verb.REMOVE_IMAGE, name: str = "app:1", **fields: Any) -> Action:
     """A step of a retirement."""
     kind = KINDS[verb]
-    ids = {Kind.IMAGE: image(name).id, Kind.CONTAINER: digest(f"container {name}"), Kind.VOLUME: name}
+    ids = {
+        Kind.IMAGE: image(name).id,
+        Kind.CONTAINER: digest(f"container {name}"),
+        Kind.VOLUME: name,
+        Kind.LOG: name,
+    }
     made: dict[str, Any] = {
         "number": 1,
         "verb": verb,
         "kind": kind,
-        "id": ids[kind],
+        "id": ids.get(kind, name),
         "name": name,
         "estimate_bytes": 100 * MIB,
         "reasons": ("idle",),

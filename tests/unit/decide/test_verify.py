@@ -9,7 +9,7 @@ import pytest
 
 from hygiene_core.decide.snapshot import snapshot
 from hygiene_core.decide.verify import verified
-from hygiene_core.model.act import Outcome
+from hygiene_core.model.act import Outcome, Why
 from hygiene_core.model.journal import Settled, Verified, WarmthProbed
 from hygiene_core.model.plan import Plan, Verb
 from hygiene_core.model.policy import Protect
@@ -34,15 +34,15 @@ SEEN = (observation(WARM), observation(WARM))
 EMBEDDED = builder("embedded", driver="embedded", container_id=None, container_state=None, volume=None)
 
 
-def line(made: Plan, settled: Any, before: Any, after: Any, *, own: Any = OWN, probes: Any = ()) -> Verified:
+def line(made: Plan, settled: Any, before: Any, after: Any, *, own: Any = OWN, **fields: Any) -> Verified:
     return verified(
         made,
         settled,
         before=snapshot(before, made, own),
         after=snapshot(after, made, own),
         seen=after,
-        probes=probes,
         now=NOW,
+        **fields,
     )
 
 
@@ -117,6 +117,18 @@ def test_what_is_still_there_was_not_removed(verb, word):
     problems, _ = check(plan(step), [outcome(word=word)], observation(thing), observation(thing))
     said = (f"1 of step 1 ({name}) are still there: {thing.id}",)
     assert problems == (said if word in {Outcome.REMOVED, Outcome.ALREADY_ABSENT} else ())
+
+
+@pytest.mark.parametrize("word", list(Outcome))
+def test_files_that_are_still_there(word):
+    logs = removal(Verb.REMOVE_FILES, "logs")
+    made, seen = plan(removal(), logs), observation()
+    said = (f"1 of step 2 (logs) are still there: {logs.id}",)
+    found = line(made, [outcome(), outcome(2, word)], seen, seen, left=[2])
+    assert found.problems == (said if word in {Outcome.REMOVED, Outcome.ALREADY_ABSENT} else ())
+    partly = outcome(2, word, why=Why.IN_USE)
+    assert line(made, [outcome(), partly], seen, seen, left=[2]).problems == ()
+    assert line(made, [outcome(), outcome(2, word)], seen, seen, left=[1]).problems == ()
 
 
 def test_records_that_are_still_there():
@@ -243,8 +255,14 @@ def test_a_cache_that_could_not_be_read_is_above_no_budget():
 
 
 def test_the_engines_own_builder_is_no_container():
-    made = plan(warm_builders=("embedded",))
+    made = plan(prune(), warm_builders=("embedded",))
     assert check(made, [], observation(), observation())[0] == ()
+    was, now = (observation(EMBEDDED, cache_record(id="c", size_bytes=size)) for size in (2 * GIB, GIB - 1))
+    assert check(made, [], was, was)[0] == ()
+    assert check(made, [], was, now)[0] == (
+        f"the cache of the warm builder embedded holds {GIB - 1} bytes, less than {GIB}",
+    )
+    assert check(made, [], was, observation())[0] == ("the warm builder embedded is gone",)
 
 
 # -- probes --------------------------------------------------------------------------------------------------
