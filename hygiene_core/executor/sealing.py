@@ -15,7 +15,7 @@ from hygiene_core.executor import failpoint
 from hygiene_core.executor.asking import Asked
 from hygiene_core.executor.places import Places
 from hygiene_core.model.codec import adapter, encode
-from hygiene_core.model.journal import Began, Ended, Halted, Line, Observed, Settled, Verified
+from hygiene_core.model.journal import Began, Ended, Halted, Line, Observed, Settled, Verified, WarmthProbed
 from hygiene_core.model.plan import Mode
 
 __all__ = ["OUTBOX_VERSION", "finish", "require_whole", "seal"]
@@ -136,6 +136,17 @@ def _to_outbox(places: Places, lines: tuple[Line, ...]) -> None:
         "ended": ended[-1] if ended else None,
         "halted": [line.why for line in lines if isinstance(line, Halted)],
         "problems": sum(len(line.problems) for line in lines if isinstance(line, Verified)),
+        "warmth": [
+            {
+                "builder": line.builder,
+                "when": line.when,
+                "steps": line.steps,
+                "cached_steps": line.cached_steps,
+                "seconds": line.seconds,
+            }
+            for line in lines
+            if isinstance(line, WarmthProbed)
+        ],
         "filesystem": {
             when: {"used_bytes": one.used_bytes, "free_bytes": one.free_bytes}
             for when, one in snapshots.items()
