@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -77,37 +77,26 @@ class Warmth:
             if builder.container_id is not None
         }
         for name, probe in rules.probes.items():
-            named = [node for node in nodes if name in node_names(node)]
             # Of two builders `b` and `b1` the node `b10` may be either's: the longer name has it.
-            mine = [node for node in named if _longest(node, rules.probes) == name]
+            mine = [node for node in nodes if _owner(node, rules.probes) == name]
             for node in mine or [name]:
                 yield node, probe, nodes.get(node)
 
     def _measured(self, line: WarmthProbed, probe: Probe, container: Container | None) -> WarmthProbed:
         if container is None or container.state != "running":
-            return _failed(line, "it has no container that runs")
-        hands = self.asked.hands(_READ_LIMIT)
+            return replace(line, problem="it has no container that runs")
+        rules, hands = self.asked.rules, self.asked.hands(_READ_LIMIT)
         before = _facts(hands, container)
         try:
-            made = build(
-                probe,
-                container.id,
-                docker=self.asked.rules.docker_cli,
-                socket_path=self.asked.rules.docker_socket,
-            )
+            made = build(probe, container.id, docker=rules.docker_cli, socket_path=rules.docker_socket)
         except ProbeFailed as error:
+            return replace(line, problem=str(error))
+        finally:
+            # A client that has just left is still to be seen for a moment: it must not look like work.
             self._come_to_rest()
-            return _failed(line, str(error))
-        # A client that has just left is still to be seen for a moment: it must not look like work.
-        self._come_to_rest()
-        return WarmthProbed(
-            at=line.at,
-            when=line.when,
-            builder=line.builder,
-            cached_steps=made.cached_steps,
-            steps=made.steps,
-            seconds=made.seconds,
-            used=self._remember(line.builder, before, _facts(hands, container)),
+        used = self._remember(line.builder, before, _facts(hands, container))
+        return replace(
+            line, cached_steps=made.cached_steps, steps=made.steps, seconds=made.seconds, used=used
         )
 
     def _come_to_rest(self) -> None:
@@ -137,23 +126,11 @@ class Warmth:
         return used
 
 
-def _longest(node: str, names: dict[str, Probe]) -> str:
-    return next(one for one in node_names(node) if one in names)
+def _owner(node: str, probes: Collection[str]) -> str | None:
+    return next((name for name in node_names(node) if name in probes), None)
 
 
 def _facts(hands: Hands, container: Container) -> BuilderFacts:
     """What a builder tells now; what it did not is `None`, or not whole."""
     reading = read_builders([container], hands.reader, Deadline.after(_READ_LIMIT))
     return reading.facts.get(container.id, BuilderFacts())
-
-
-def _failed(line: WarmthProbed, why: str) -> WarmthProbed:
-    return WarmthProbed(
-        at=line.at,
-        when=line.when,
-        builder=line.builder,
-        cached_steps=None,
-        steps=None,
-        seconds=None,
-        problem=why,
-    )
