@@ -12,7 +12,7 @@ from hygiene_core.model.report import Report, WarmBuilder
 from hygiene_core.model.resource import BuildCacheRecord, Builder
 from hygiene_core.report.figures import UNKNOWN, count, size
 
-__all__ = ["BuilderRow", "budget_told", "builder_rows"]
+__all__ = ["BuilderRow", "budget_told", "builder_rows", "sort_of"]
 
 
 @dataclass(frozen=True, slots=True)
