@@ -25,6 +25,7 @@ __all__ = [
     "check_name",
     "give_to_group",
     "is_full",
+    "is_name",
     "locked",
     "make_directory",
     "no_collection",
@@ -51,13 +52,18 @@ class LockBusy(Exception):
         self.holder = holder
 
 
+def is_name(name: str) -> bool:
+    """Whether `check_name` lets it pass."""
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str, what: str) -> str:
     """The name itself, if it can be the name of a file.
 
     Raises:
         UsageProblem: it holds anything but letters, digits, `.`, `_` and `-`, or begins with `.` or `-`.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UsageProblem(
             f"{what} {name!r} cannot name a folder: use letters, digits, '.', '_' and '-', at most 200,"
             " and begin with a letter, a digit or '_'."

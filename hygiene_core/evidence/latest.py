@@ -3,9 +3,9 @@
     latest/<host>.jsonl    a line about the run and its resources in columns, then a line for each resource
 
 The first line is an object: `format`, `seq`, `chain`, `report` (the report's document without its resources)
-and `columns`: what a list shows of each resource, where its line begins (`offset`, counted from the second line
-of the file) and how long it is (`length`, without its line end). Each other line is the row of one resource, in
-the order of the columns. All of it is what `hygiene report --format json` prints.
+and `columns`: what a list shows of each resource, where its line begins (`offset`, counted from the second
+line of the file) and how long it is (`length`, without its line end). Each other line is the row of one
+resource, in the order of the columns. All of it is as `hygiene report --format json` has it.
 
 It is made after each recorded run and by `hygiene evidence rebuild`, and can be deleted at any time. One that
 is behind the ledger is still an answer: `Latest.runs_behind` tells.
@@ -174,9 +174,8 @@ def hosts(directory: Path) -> tuple[str, ...]:
             names = [entry.name for entry in found]
     except OSError:
         return ()
-    return tuple(
-        sorted(name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl") and name[0] != ".")
-    )
+    told = (name.removesuffix(".jsonl") for name in names if name.endswith(".jsonl"))
+    return tuple(sorted(filter(files.is_name, told)))
 
 
 def save(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -291,10 +291,12 @@ class EvidenceStore:
     def _remade_latest(self, ledger: Ledger) -> None:
         head = ledger.head()
         try:
-            if head is None:
-                latest.forget(self.directory, ledger.host)
-            else:
-                latest.save(self.directory, replay(ledger, head.seq), head.seq, head.chain)
+            # What this version cannot read is no reason to stop: the databases may be made without it.
+            with suppress(EvidenceBroken):
+                if head is not None:
+                    latest.save(self.directory, replay(ledger, head.seq), head.seq, head.chain)
+                    return
+            latest.forget(self.directory, ledger.host)
         except OSError as error:
             raise files.unwritable(error, f"the newest run of {ledger.host}") from error
 
