@@ -3,9 +3,10 @@
     latest/<host>.jsonl    a line about the run and its resources in columns, then a line for each resource
 
 The first line is an object: `format`, `seq`, `chain`, `report` (the report's document without its resources)
-and `columns`: what a list shows of each resource, where its line begins (`offset`, counted from the second
-line of the file) and how long it is (`length`, without its line end). Each other line is the row of one
-resource, in the order of the columns. All of it is as `hygiene report --format json` has it.
+and `columns`: what a list shows of each resource, and the `length` of its line without the line end. A column
+is a list; one that says the same again and again is a table: its `values`, and `at`, which of them each row
+has. That takes half the memory to read. Each other line is the row of one resource, in the order of the
+columns. All of it is as `hygiene report --format json` has it.
 
 It is made after each recorded run and by `hygiene evidence rebuild`, and can be deleted at any time. One that
 is behind the ledger is still an answer: `Latest.runs_behind` tells.
@@ -17,7 +18,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, islice
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -42,31 +43,39 @@ _MODE = 0o440
 _BATCH_ROWS = 1024
 _BUFFER_BYTES = 2**20  # the first line of a big host is 20 MiB
 
-_NOTHING = type(None)
-_TYPES: dict[str, frozenset[type]] = {
-    "kind": frozenset({str}),
-    "id": frozenset({str}),
-    "name": frozenset({str}),
-    "verdict": frozenset({str}),
-    "size_bytes": frozenset({int, _NOTHING}),
-    "unique_bytes": frozenset({int, _NOTHING}),
-    "idle_since_at": frozenset({str, _NOTHING}),
-    "first_seen_at": frozenset({str, _NOTHING}),
-    "rule": frozenset({str}),
-    "builder": frozenset({str, _NOTHING}),
-    "repository": frozenset({str, _NOTHING}),
-    "project": frozenset({str, _NOTHING}),
-    "offset": frozenset({int}),
-    "length": frozenset({int}),
+_Types = frozenset[type]
+_TEXT: _Types = frozenset({str})
+_TEXT_IF_ANY: _Types = frozenset({str, type(None)})
+_FIGURE: _Types = frozenset({int, type(None)})
+_PLACE: _Types = frozenset({int})
+_LISTS: dict[str, _Types] = {
+    "id": _TEXT,
+    "name": _TEXT,
+    "size_bytes": _FIGURE,
+    "unique_bytes": _FIGURE,
+    "length": _PLACE,
 }
-"""The columns, and what may stand in each. `null` is "not known", or that this kind has no such thing."""
+_TABLES: dict[str, _Types] = {
+    "kind": _TEXT,
+    "verdict": _TEXT,
+    "idle_since_at": _TEXT_IF_ANY,
+    "first_seen_at": _TEXT_IF_ANY,
+    "rule": _TEXT,
+    "builder": _TEXT_IF_ANY,
+    "repository": _TEXT_IF_ANY,
+    "project": _TEXT_IF_ANY,
+}
+"""The columns and what may stand in them. `null` is "not known", or that this kind has no such thing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
     """A run as it was read. It holds its file open until `close`, so that one that is replaced still answers.
 
-    `columns` has a list for each name, all as long as there are resources; times are texts, RFC 3339 in UTC.
+    `columns` are lists, all as long as there are resources: `kind`, `id`, `name`, `verdict`, `size_bytes`,
+    `unique_bytes`, `idle_since_at`, `first_seen_at` (RFC 3339 in UTC), `rule` (of the first reason, or ""),
+    `builder` of cache records, `repository` of images, the compose `project`, and where the line of the row
+    is: its `offset` from the second line of the file on, and its `length`.
     """
 
     path: Path
@@ -225,27 +234,32 @@ def _opened(path: Path, stream: BinaryIO) -> Latest:
     host = report.get("host")
     if not isinstance(host, dict) or host.get("name") != path.stem:
         raise _damaged(path, "it is about another host")
-    if not isinstance(columns, dict):
-        raise _damaged(path, "it has no columns")
-    if problem := _problem(columns, size - start):
-        raise _damaged(path, problem)
-    return Latest(path, seq, chain, report, columns, stream, start)
+    try:
+        return Latest(path, seq, chain, report, _lists(columns, size - start), stream, start)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise _damaged(path, "its columns are not what they have to be") from error
 
 
-def _problem(columns: dict[str, Any], size_bytes: int) -> str | None:
-    """What is wrong with the columns of a file whose rows take so many bytes; `None` if nothing is."""
-    for name, allowed in _TYPES.items():
-        column = columns.get(name)
-        if not isinstance(column, list) or not allowed.issuperset(map(type, column)):
-            return f"its column {name} is not what it has to be"
-    if len({len(column) if isinstance(column, list) else None for column in columns.values()}) != 1:
-        return "its columns are not of one length"
+def _lists(stored: Any, size_bytes: int) -> dict[str, list[Any]]:
+    """The columns of a file whose rows take so many bytes; some error of Python if they cannot be."""
+    columns = {name: _checked(stored[name], allowed) for name, allowed in _LISTS.items()}
+    for name, allowed in _TABLES.items():
+        values, at = _checked(stored[name]["values"], allowed), _checked(stored[name]["at"], _PLACE)
+        if min(at, default=0) < 0:
+            raise ValueError("a place before the first")
+        columns[name] = list(map(values.__getitem__, at))
+    if len(set(map(len, columns.values()))) != 1:
+        raise ValueError("columns of different length")
     ends = list(accumulate((length + 1 for length in columns["length"]), initial=0))
-    if ends.pop() != size_bytes:
-        return "its rows are not as long as its first line says"
-    if ends != columns["offset"] or min(columns["length"], default=0) < 0:
-        return "its rows are not where its first line says"
-    return None
+    if ends.pop() != size_bytes or min(columns["length"], default=0) < 0:
+        raise ValueError("rows that are not as long as is said")
+    return columns | {"offset": ends}
+
+
+def _checked(column: Any, allowed: _Types) -> list[Any]:
+    if not isinstance(column, list) or not allowed.issuperset(map(type, column)):
+        raise TypeError("a column of other things")
+    return column
 
 
 def _first_line(report: Report, seq: int, chain: str, rows: Sequence[bytes]) -> bytes:
@@ -263,29 +277,34 @@ def _first_line(report: Report, seq: int, chain: str, rows: Sequence[bytes]) -> 
     return encode(adapter(dict[str, Any]), told)
 
 
-def _columns(resources: Sequence[Judged], rows: Sequence[bytes]) -> dict[str, list[Any]]:
+def _columns(resources: Sequence[Judged], rows: Sequence[bytes]) -> dict[str, Any]:
     from hygiene_core.model.resource import BuildCacheRecord, Image  # noqa: PLC0415 - see `save`
 
-    lengths = list(map(len, rows))
-    ends = accumulate((length + 1 for length in lengths), initial=0)
     return {
-        "kind": [row.kind for row in resources],
         "id": [row.id for row in resources],
         "name": [row.name for row in resources],
-        "verdict": [row.verdict for row in resources],
         "size_bytes": [row.size_bytes for row in resources],
         "unique_bytes": [row.unique_bytes for row in resources],
-        "idle_since_at": [row.idle_since_at for row in resources],
-        "first_seen_at": [row.first_seen_at for row in resources],
-        "rule": [row.reasons[0].rule if row.reasons else "" for row in resources],
-        "builder": [
+        "length": list(map(len, rows)),
+        "kind": _table(row.kind for row in resources),
+        "verdict": _table(row.verdict for row in resources),
+        "idle_since_at": _table(row.idle_since_at for row in resources),
+        "first_seen_at": _table(row.first_seen_at for row in resources),
+        "rule": _table(row.reasons[0].rule if row.reasons else "" for row in resources),
+        "builder": _table(
             row.facts.builder if isinstance(row.facts, BuildCacheRecord) else None for row in resources
-        ],
-        "repository": [_repository(row.names) if isinstance(row.facts, Image) else None for row in resources],
-        "project": [_project(row) for row in resources],
-        "offset": list(islice(ends, len(lengths))),
-        "length": lengths,
+        ),
+        "repository": _table(
+            _repository(row.names) if isinstance(row.facts, Image) else None for row in resources
+        ),
+        "project": _table(map(_project, resources)),
     }
+
+
+def _table(column: Iterable[Any]) -> dict[str, list[Any]]:
+    number_of: dict[Any, int] = {}
+    at = [number_of.setdefault(value, len(number_of)) for value in column]
+    return {"values": list(number_of), "at": at}
 
 
 def _repository(names: Sequence[str]) -> str | None:
