@@ -10,19 +10,22 @@ import fcntl
 import gc
 import grp
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from hygiene_core.errors import EvidenceUnwritable
+from hygiene_core.errors import EvidenceUnwritable, UsageProblem
 
 __all__ = [
     "DIRECTORY_MODE",
     "GROUP",
     "LockBusy",
+    "check_name",
     "give_to_group",
     "is_full",
+    "is_name",
     "locked",
     "make_directory",
     "no_collection",
@@ -37,6 +40,7 @@ GROUP = "hygiene"
 DIRECTORY_MODE = 0o750
 _POLL_SECONDS = 0.01  # flock(2) knows no timeout; one system call every 10 ms costs nothing
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 
 
 class LockBusy(Exception):
@@ -46,6 +50,25 @@ class LockBusy(Exception):
         who = "another process" if holder is None else f"process {holder}"
         super().__init__(f"{path} was locked by {who} for {waited_seconds:g} s")
         self.holder = holder
+
+
+def is_name(name: str) -> bool:
+    """Whether `check_name` lets it pass."""
+    return _NAME.fullmatch(name) is not None
+
+
+def check_name(name: str, what: str) -> str:
+    """The name itself, if it can be the name of a file.
+
+    Raises:
+        UsageProblem: it holds anything but letters, digits, `.`, `_` and `-`, or begins with `.` or `-`.
+    """
+    if not is_name(name):
+        raise UsageProblem(
+            f"{what} {name!r} cannot name a folder: use letters, digits, '.', '_' and '-', at most 200,"
+            " and begin with a letter, a digit or '_'."
+        )
+    return name
 
 
 def is_full(error: OSError) -> bool:
@@ -139,16 +162,21 @@ def _holder(descriptor: int) -> int | None:
     return None
 
 
-def replace_file(path: Path, content: bytes, mode: int) -> None:
-    """Write a file whole or not at all: temporary file, fsync, rename, fsync of the directory."""
+def replace_file(path: Path, content: bytes | Iterable[bytes], mode: int, *, shared: bool = False) -> None:
+    """Write a file whole or not at all: temporary file, fsync, rename, fsync of the directory.
+
+    A `shared` one is given to the group before it takes its place, so that its readers are never locked out.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with suppress(FileNotFoundError):
         temporary.unlink()
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
+            stream.writelines((content,) if isinstance(content, bytes) else content)
             stream.flush()
+            if shared:
+                give_to_group(temporary)
             os.fchmod(descriptor, mode)
             os.fsync(descriptor)
         temporary.replace(path)

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hygiene_core.errors import EvidenceBroken, EvidenceUnwritable, UsageProblem
+from hygiene_core.errors import EvidenceBroken, EvidenceUnwritable
 from hygiene_core.evidence import files
 from hygiene_core.evidence.segment import FORMAT_VERSION, GENESIS, broken, pack, read_end, read_segment
 
@@ -30,7 +30,6 @@ __all__ = [
     "LedgerFile",
     "Segment",
     "Session",
-    "check_name",
     "head_of",
 ]
 
@@ -38,7 +37,6 @@ RESERVE_BYTES = 16 * 2**20
 """The ballast that is given up so that the last record still fits on a full disk."""
 
 _LOCK_WAIT_SECONDS = 30.0
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
 _FILE = re.compile(r"(\d{10})-([A-Za-z0-9_][A-Za-z0-9._-]{0,199})\.jsonl\.gz")
 _TEMPORARY = ".tmp-"
 
@@ -80,25 +78,11 @@ class Segment:
     notes: tuple[str, ...] = ()
 
 
-def check_name(name: str, what: str) -> str:
-    """The name itself, if it can be the name of a file.
-
-    Raises:
-        UsageProblem: it holds anything but letters, digits, `.`, `_` and `-`, or begins with `.` or `-`.
-    """
-    if not _NAME.fullmatch(name):
-        raise UsageProblem(
-            f"{what} {name!r} cannot name a folder: use letters, digits, '.', '_' and '-', at most 200,"
-            " and begin with a letter, a digit or '_'."
-        )
-    return name
-
-
 class Ledger:
     """The ledger of one host under a state directory. Making one touches nothing."""
 
     def __init__(self, directory: Path, host: str, *, reserve_bytes: int = RESERVE_BYTES) -> None:
-        self.host = check_name(host, "host")
+        self.host = files.check_name(host, "host")
         self.directory = directory / "ledger" / host
         self._reserve_bytes = reserve_bytes
 
@@ -231,7 +215,7 @@ class Session:
         Raises:
             EvidenceUnwritable: there was no room or no permission; the ledger is as it was before.
         """
-        check_name(run_id, "run")
+        files.check_name(run_id, "run")
         if any(file.run_id == run_id for file in self._files):
             raise EvidenceUnwritable(f"run {run_id} is recorded already; it was not recorded twice.")
         seq = self.head.seq + 1 if self.head else 1

@@ -23,7 +23,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from typing import Any
 
 from hygiene_core.errors import EvidenceBroken, UnknownRun
 from hygiene_core.evidence.ledger import Ledger, LedgerFile
-from hygiene_core.model.codec import adapter, decode, encode, judged_adapter, report_adapter
+from hygiene_core.model.codec import adapter, decode, encode, encode_rows, report_adapter
 from hygiene_core.model.coverage import Span
 from hygiene_core.model.judgement import Judged
 from hygiene_core.model.known import Key, Known, Memory
@@ -54,8 +54,8 @@ class Delta:
     """What a report adds to the state before it: iterate once over the lines, then ask for the rest.
 
     The lines are made while they are iterated over, so that packing them goes on beside. `changed` holds the
-    memory and the fingerprint of every row that was written, `gone` what to forget; both are whole after the
-    last line.
+    memory and the fingerprint of every row that was written, `gone` what to forget, `rows` every row of the
+    report as it is printed, written or not; all are whole after the last line.
     """
 
     def __init__(
@@ -83,6 +83,7 @@ class Delta:
         self._kept = kept
         self.changed: dict[Key, tuple[Known, str]] = {}
         self.gone: tuple[Key, ...] = ()
+        self.rows: list[bytes] = []
 
     def __iter__(self) -> Iterator[bytes]:
         yield _doc(self._report, None if self._kept is None else self._before)
@@ -103,12 +104,13 @@ class Delta:
         kind_of = {kind: kind.value for kind in Kind}  # an enum's own `value` is a slow call in a long loop
         entries, previous, now = self._memory.entries, self._previous, self._report.ended_at
         last: Key = ("", "")
-        for row, text in zip(self._report.resources, _dumped(self._report.resources), strict=True):
+        for row, text in zip(self._report.resources, encode_rows(self._report.resources), strict=True):
             key = (kind_of[row.kind], row.id)
             if key <= last:
                 raise ValueError("the resources of a report must stand in the order (kind, id), none twice")
             shown.add(key)
             last = key
+            self.rows.append(text)
             known = entries.get(key) or _remembered(row, now)
             rest = text[1:] if _tells(row, known) else text[1:-1] + b',"known":' + _known_json(known) + b"}"
             fingerprint = _fingerprint(rest)
@@ -265,17 +267,6 @@ def _is_full(file: LedgerFile, lines: list[bytes]) -> bool:
         return json.loads(lines[0])["full"] is True
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise EvidenceBroken(f"{file.path.name}: it has no header line.") from error
-
-
-def _dumped(rows: Iterable[Judged]) -> Iterable[bytes]:
-    """Each row as JSON, by the serializer itself: a call of the adapter costs as much as the work."""
-    made_by = judged_adapter()
-    dump = made_by.serializer.to_json
-    for row in rows:
-        try:
-            yield dump(row)
-        except ValueError:  # text that no UTF-8 can hold; `encode` knows what to do
-            yield encode(made_by, row)
 
 
 def _doc(report: Report, before: Memory | None) -> bytes:

@@ -7,17 +7,18 @@ warning, and no run is lost or stopped by it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hygiene_core.errors import EvidenceBroken, EvidenceUnreadable, UnknownRun
-from hygiene_core.evidence import anchor, catalogue, files, known, plans, watch, witness
+from hygiene_core.evidence import anchor, catalogue, files, known, latest, plans, watch, witness
 from hygiene_core.evidence.act_files import act_ledgers
 from hygiene_core.evidence.acts import told_heads
 from hygiene_core.evidence.ingest import is_acts
-from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile
+from hygiene_core.evidence.latest import Latest
+from hygiene_core.evidence.ledger import Head, Ledger, LedgerFile, Segment
 from hygiene_core.evidence.record import FULL_EVERY, Delta, replay, state_at
 from hygiene_core.evidence.verify import Verification, verify
 from hygiene_core.model.codec import decode, plan_adapter
@@ -133,20 +134,25 @@ class EvidenceStore:
                 full=full,
                 lines=delta,
             )
-            # The run is recorded. The index is saved under the lock, so that it never goes back.
+            # The run is recorded. What is made of it is saved under the lock, so that it never goes back.
             notes = list(segment.notes)
             if session.head is not None:
                 index = index.moved_on(delta, session.head, report)
             self._indexes[host] = index
-            try:
-                known.save(self.directory, host, index)
-            except OSError as error:
-                reason = os.strerror(error.errno or 0)
-                notes.append(
-                    f"The index of known resources could not be saved ({reason}); the next run remakes it."
-                )
+            notes += self._saved(report, segment, index, delta.rows)
         notes += self._logged(anchor.line_of(report.run_id, host, segment.seq, segment.chain))
         return Recorded(segment.seq, segment.chain, segment.path, tuple(dict.fromkeys(notes)))
+
+    def latest(self, host: str) -> Latest | None:
+        """The newest run that was kept for a quick look, without pydantic; `None` where there is none.
+
+        It may be behind the ledger: see `Latest.runs_behind`. Close it when it is done with.
+
+        Raises:
+            UsageProblem: the host's name cannot be the name of a file.
+            EvidenceUnreadable: it cannot be read, is damaged, or is of another format.
+        """
+        return latest.read(self.directory, host)
 
     def publish(self) -> Published:
         """Bring the published database up to the ledger; trouble with DuckDB is a warning, never an error."""
@@ -222,7 +228,7 @@ class EvidenceStore:
         return found
 
     def rebuild(self) -> str:
-        """Make the index of known resources and the DuckDB files anew from the ledger, as it is now.
+        """Make the indexes and the DuckDB files anew from the ledger, as it is now.
 
         A ledger that has lost its newest runs, or all, is accepted from here on. Returns a line for a person.
 
@@ -236,8 +242,10 @@ class EvidenceStore:
             ledger = self._ledger(host)
             with ledger.locked():
                 self._remade(host, known.rebuild(ledger))
-        for host in known.anchors(self.directory).keys() - set(hosts):
+                self._remade_latest(ledger)
+        for host in {*known.anchors(self.directory), *latest.hosts(self.directory)} - set(hosts):
             self._remade(host, known.KnownIndex())
+            self._remade_latest(self._ledger(host))
         made = catalogue.bring_up_to_date(self.directory, hosts, acts=self._acts, anew=True)
         if made.pending:
             raise EvidenceUnreadable(" ".join(made.warnings))
@@ -254,6 +262,22 @@ class EvidenceStore:
         """
         return catalogue.export(self.directory, self.hosts(), directory, kind, acts=self._acts)
 
+    def _saved(
+        self, report: Report, segment: Segment, index: known.KnownIndex, rows: Sequence[bytes]
+    ) -> Iterator[str]:
+        """Save what can be made anew from the ledger; a note for each that could not be."""
+        host = report.host.name
+        try:
+            known.save(self.directory, host, index)
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            yield f"The index of known resources could not be saved ({reason}); the next run remakes it."
+        try:
+            latest.save(self.directory, report, segment.seq, segment.chain, rows=rows)
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            yield f"The index of the newest run could not be saved ({reason}); the next run makes one."
+
     def _remade(self, host: str, index: known.KnownIndex) -> None:
         try:
             if index.head is None:
@@ -263,6 +287,18 @@ class EvidenceStore:
         except OSError as error:
             raise files.unwritable(error, f"the index of {host}") from error
         self._indexes[host] = index
+
+    def _remade_latest(self, ledger: Ledger) -> None:
+        head = ledger.head()
+        try:
+            # What this version cannot read is no reason to stop: the databases may be made without it.
+            with suppress(EvidenceBroken):
+                if head is not None:
+                    latest.save(self.directory, replay(ledger, head.seq), head.seq, head.chain)
+                    return
+            latest.forget(self.directory, ledger.host)
+        except OSError as error:
+            raise files.unwritable(error, f"the newest run of {ledger.host}") from error
 
     def _logged(self, line: str) -> tuple[str, ...]:
         """Write the anchor of a run; a note if that failed, because the run is recorded with or without."""

@@ -5,6 +5,7 @@ The stored report, the ledger and the printed JSON are written by these, so that
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -23,6 +24,7 @@ __all__ = [
     "decode",
     "encode",
     "encode_plan",
+    "encode_rows",
     "judged_adapter",
     "line_adapter",
     "plan_adapter",
@@ -98,6 +100,17 @@ def encode(made_by: TypeAdapter[T], value: T, *, indent: int | None = None) -> b
         return made_by.dump_json(value, indent=indent)
     except (PydanticSerializationError, UnicodeEncodeError):
         return _encode_slowly(made_by, value, indent)
+
+
+def encode_rows(rows: Iterable[Judged]) -> Iterable[bytes]:
+    """Each row as `encode` writes it, by the serializer: a call of the adapter costs as much as the work."""
+    made_by = judged_adapter()
+    dump = made_by.serializer.to_json
+    for row in rows:
+        try:
+            yield dump(row)
+        except ValueError:  # text that no UTF-8 can hold; `encode` knows what to do
+            yield encode(made_by, row)
 
 
 def encode_plan(plan: Plan) -> bytes:

@@ -107,6 +107,7 @@ def test_a_killed_ingester_leaves_something_that_the_next_one_completes(tmp_path
         "catalogue.duckdb",
         "evidence.duckdb",
         "known",
+        "latest",
         "ledger",
     ]
 

@@ -52,10 +52,11 @@ def main(directory: Path) -> None:
         "reports": [json.loads(to_json(made)) for made in reports],
     }
     (directory / "reads-like.json").write_text(json.dumps(told, indent=1, ensure_ascii=True) + "\n")
-    for kept in directory.rglob("*"):  # the index, the lock and the ballast are no evidence
-        if kept.name in {f"{HOST}.json", ".lock", ".reserve"}:
+    for kept in directory.rglob("*"):  # the indexes, the lock and the ballast are no evidence
+        if kept.name in {f"{HOST}.json", f"{HOST}.jsonl", ".lock", ".reserve"}:
             kept.unlink()
     (directory / "known").rmdir()
+    (directory / "latest").rmdir()
 
 
 if __name__ == "__main__":

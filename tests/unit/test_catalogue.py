@@ -264,6 +264,7 @@ def test_modes_and_what_lies_around(store):
         ".ingest.lock": 0o600,
         "ledger": 0o750,
         "known": 0o750,
+        "latest": 0o750,
     }
 
 

@@ -109,7 +109,10 @@ def test_an_index_that_cannot_be_saved_is_a_note(store, monkeypatch):
         (recorded,) = record(store, run(2, A, B))
     assert recorded.notes == (
         "The index of known resources could not be saved (No space left on device); the next run remakes it.",
+        "The index of the newest run could not be saved (No space left on device); the next run makes one.",
     )
+    with store.latest(HOST) as kept:
+        assert (kept.seq, kept.runs_behind()) == (1, 1)
     assert EvidenceStore(store.directory).recall(HOST) == store.recall(HOST)
     assert store.load(HOST) == run(2, A, B)
 
