@@ -76,8 +76,8 @@ class Console(App[int], inherit_bindings=False):
     TITLE = "hygiene"
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (120, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-low"), (18, "-high")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 - Textual types it so
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]  # noqa: RUF012 - likewise
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("colon", "command_palette", "Commands", id="palette", key_display=":", show=False),
         Binding("ctrl+c", "leave", "Quit", id="leave", show=False, priority=True),
@@ -107,7 +107,7 @@ class Console(App[int], inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[None]:
         """The inventory, painted with the last look before anything is asked of the host."""
-        return InventoryScreen(id="inventory")
+        return InventoryScreen()
 
     def on_mount(self) -> None:
         """Look at the host behind what is shown."""
@@ -183,7 +183,7 @@ class Console(App[int], inherit_bindings=False):
 
     def _refresh_head(self) -> None:
         for head in self.screen.query(Head):
-            head.refresh()
+            head.bring_up_to_date()
 
     def _say(self, text: str, severity: str = "info") -> None:
         if isinstance(self.screen, HostScreen):
@@ -198,7 +198,7 @@ class Console(App[int], inherit_bindings=False):
         if name in _SCREENS:
             self.push_screen(_SCREENS[name]())
 
-    def action_back(self) -> None:
+    async def action_back(self) -> None:
         """One step back; from the inventory, out."""
         screen = self.screen
         if isinstance(screen, InventoryScreen) and screen.back():

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hygiene_tui.session import Options
 
-__all__ = ["main"]
+__all__ = ["main", "run"]
 
 _USAGE = 2
 _DUMB = {"", "dumb", "unknown"}
@@ -30,6 +30,11 @@ def main() -> int:
     app = Console(options)
     app.run(mouse=options.mouse)
     return app.return_code or 0
+
+
+def run() -> None:
+    """The installed command."""
+    sys.exit(main())
 
 
 def parse(words: Sequence[str], environ: Mapping[str, str]) -> Options:
@@ -62,7 +67,8 @@ def parse(words: Sequence[str], environ: Mapping[str, str]) -> Options:
 
 def no_terminal(environ: Mapping[str, str]) -> str | None:
     """Why nothing can be drawn here, or `None`."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Textual draws on stderr.
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         return "this is no terminal."
     if environ.get("TERM", "") in _DUMB:
         return f"the terminal cannot place the cursor (TERM={environ.get('TERM', '')!r})."

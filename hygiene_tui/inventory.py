@@ -229,8 +229,10 @@ def _within(rows: Iterable[int], column: Sequence[Any], over: int | None, under:
     ]
 
 
-def _moments(column: Sequence[str | None]) -> list[datetime | None]:
-    return [None if told is None else datetime.fromisoformat(told) for told in column]
+def _moments(column: Sequence[str | datetime | None]) -> list[datetime | None]:
+    """Moments; a run that was stored has them as texts, a few different ones."""
+    read = {told: datetime.fromisoformat(told) for told in set(column) if isinstance(told, str)}
+    return [read[told] if isinstance(told, str) else told for told in column]
 
 
 def _whole(figure: Any) -> int | None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hygiene_core.model.judgement import Judged
     from hygiene_core.model.report import Report
 
-__all__ = ["FORMAT", "Latest", "forget", "hosts", "read", "save"]
+__all__ = ["FORMAT", "Latest", "columns_of", "forget", "hosts", "read", "save"]
 
 FORMAT = 1
 """Of the file; one of another format is not read."""
@@ -277,7 +277,8 @@ def _first_line(report: Report, seq: int, chain: str, rows: Sequence[bytes]) -> 
     return encode(adapter(dict[str, Any]), told)
 
 
-def _columns(resources: Sequence[Judged], rows: Sequence[bytes]) -> dict[str, Any]:
+def columns_of(resources: Sequence[Judged]) -> dict[str, list[Any]]:
+    """The columns of a look that was just made, without places in a file; times are moments, not texts."""
     from hygiene_core.model.resource import BuildCacheRecord, Image  # noqa: PLC0415 - see `save`
 
     return {
@@ -285,20 +286,23 @@ def _columns(resources: Sequence[Judged], rows: Sequence[bytes]) -> dict[str, An
         "name": [row.name for row in resources],
         "size_bytes": [row.size_bytes for row in resources],
         "unique_bytes": [row.unique_bytes for row in resources],
-        "length": list(map(len, rows)),
-        "kind": _table(row.kind for row in resources),
-        "verdict": _table(row.verdict for row in resources),
-        "idle_since_at": _table(row.idle_since_at for row in resources),
-        "first_seen_at": _table(row.first_seen_at for row in resources),
-        "rule": _table(row.reasons[0].rule if row.reasons else "" for row in resources),
-        "builder": _table(
+        "kind": [row.kind for row in resources],
+        "verdict": [row.verdict for row in resources],
+        "idle_since_at": [row.idle_since_at for row in resources],
+        "first_seen_at": [row.first_seen_at for row in resources],
+        "rule": [row.reasons[0].rule if row.reasons else "" for row in resources],
+        "builder": [
             row.facts.builder if isinstance(row.facts, BuildCacheRecord) else None for row in resources
-        ),
-        "repository": _table(
-            _repository(row.names) if isinstance(row.facts, Image) else None for row in resources
-        ),
-        "project": _table(map(_project, resources)),
+        ],
+        "repository": [_repository(row.names) if isinstance(row.facts, Image) else None for row in resources],
+        "project": list(map(_project, resources)),
     }
+
+
+def _columns(resources: Sequence[Judged], rows: Sequence[bytes]) -> dict[str, Any]:
+    made: dict[str, Any] = columns_of(resources)
+    tables = {name: _table(made[name]) for name in _TABLES}
+    return made | tables | {"length": list(map(len, rows))}
 
 
 def _table(column: Iterable[Any]) -> dict[str, list[Any]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from rich.segment import Segment
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.reactive import reactive
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
@@ -31,10 +32,21 @@ class Head(Widget):
     Head:ansi, Head:nocolor { background: ansi_default; color: ansi_default; text-style: bold reverse; }
     """
 
-    def render_line(self, y: int) -> Strip:
-        """The line, made anew each time: ages grow."""
+    text: reactive[str] = reactive("")
+    """What the line says."""
+
+    def on_mount(self) -> None:
+        """Say it."""
+        self.bring_up_to_date()
+
+    def on_resize(self) -> None:
+        """There may be room for more."""
+        self.bring_up_to_date()
+
+    def bring_up_to_date(self) -> None:
+        """Say it anew, for ages grow; where nothing is different nothing is sent to the terminal."""
         console = cast("Console", self.app)
-        text = head(
+        self.text = head(
             console.session.host_name,
             console.look,
             console.now(),
@@ -43,7 +55,11 @@ class Head(Widget):
             demo=console.session.options.demo,
             ascii_only=console.glyphs.ascii_only,
         )
-        line = fit(f" {text}" if y == 0 else "", self.size.width, ascii_only=console.glyphs.ascii_only)
+
+    def render_line(self, y: int) -> Strip:
+        """The line."""
+        ascii_only = cast("Console", self.app).glyphs.ascii_only
+        line = fit(f" {self.text}" if y == 0 else "", self.size.width, ascii_only=ascii_only)
         return Strip([Segment(line, self.rich_style)])
 
 

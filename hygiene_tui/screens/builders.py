@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from textual import on
 from textual.app import ComposeResult
@@ -37,8 +37,8 @@ class BuildersScreen(HostScreen):
 
     title_word = "Builders"
     help_text = """\
-Every builder: warm ones that the policy keeps, the one in the Engine, plain ones, and orphans that nobody owns. \
-CACHE is what its own, unshared records hold; the bar compares it with the budget, if it has one."""
+Every builder: warm ones that the policy keeps, the one in the Engine, plain ones, and orphans that nobody \
+owns. CACHE is what its own, unshared records hold; the bar compares it with the budget, if it has one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,27 +67,24 @@ CACHE is what its own, unshared records hold; the bar compares it with the budge
 
     def _cell(self, number: int, key: str) -> Cell:
         line = self._lines[number]
-        match key:
-            case "name":
-                return line.name
-            case "sort":
-                return (line.sort, "warn") if line.sort == "orphan" else line.sort
-            case "state":
-                return line.state
-            case "cache":
-                return size(line.cache_bytes)
-            case "budget":
-                if line.max_bytes is None:
-                    return "no budget"
-                return bar(
-                    line.cache_bytes, line.max_bytes, _BAR, ascii_only=self.console.glyphs.ascii_only
-                )
-            case "used":
-                return _ago(line.last_build_at, self.console.now())
-            case "records":
-                return count(line.records)
-            case _:
-                return line.version or UNKNOWN
+        if key == "sort" and line.sort == "orphan":
+            return line.sort, "warn"
+        cells = {
+            "name": line.name,
+            "sort": line.sort,
+            "state": line.state,
+            "cache": size(line.cache_bytes),
+            "budget": self._bar(line),
+            "used": _ago(line.last_build_at, self.console.now()),
+            "records": count(line.records),
+            "version": line.version or UNKNOWN,
+        }
+        return cells[key]
+
+    def _bar(self, line: BuilderLine) -> str:
+        if line.max_bytes is None:
+            return "no budget"
+        return bar(line.cache_bytes, line.max_bytes, _BAR, ascii_only=self.console.glyphs.ascii_only)
 
     @on(ItemTable.Moved)
     def _read(self) -> None:
@@ -122,7 +119,7 @@ def _ago(told: str | None, now: datetime) -> str:
     return NOT_APPLICABLE if told is None else age(datetime.fromisoformat(told), now)
 
 
-def _moment(told: str | None, now: datetime, zone: object) -> str:
+def _moment(told: str | None, now: datetime, zone: tzinfo) -> str:
     if told is None:
         return UNKNOWN
-    return f"{local_time(datetime.fromisoformat(told), zone)}, {_ago(told, now)} ago"  # type: ignore[arg-type]
+    return f"{local_time(datetime.fromisoformat(told), zone)}, {_ago(told, now)} ago"

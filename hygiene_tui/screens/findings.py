@@ -36,8 +36,8 @@ class FindingsScreen(HostScreen):
 
     title_word = "Findings"
     help_text = """\
-What asks for attention, the worst first, with its figure and the limit of the policy, and the command to go on with. \
-docs/reference/findings.md says of each code what it means and what mends it."""
+What asks for attention, the worst first, with its figure and the limit of the policy, and the command to \
+go on with. docs/reference/findings.md says of each code what it means and what mends it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -86,7 +86,9 @@ docs/reference/findings.md says of each code what it means and what mends it."""
         if found["subject"]:
             told.append(("about", found["subject"]))
         if found["figure"] is not None:
-            limit = "" if found["limit"] is None else f", the limit is {amount(found['limit'], found['unit'])}"
+            limit = (
+                "" if found["limit"] is None else f", the limit is {amount(found['limit'], found['unit'])}"
+            )
             told.append(("figure", f"{amount(found['figure'], found['unit'])}{limit}"))
         if found["next_step"]:
             told.append(("next", found["next_step"]))

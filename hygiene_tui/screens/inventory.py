@@ -12,13 +12,13 @@ from textual.containers import Container
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
-from hygiene_core.report.figures import NOT_APPLICABLE, UNKNOWN, duration, size, words
+from hygiene_core.report.figures import NOT_APPLICABLE, duration, size, words
 from hygiene_tui.evidence import evidence, to_text
 from hygiene_tui.inventory import GROUPS, SORTS, Group, Inventory, Order, Tab
 from hygiene_tui.query import Query, parse
 from hygiene_tui.screens.base import HostScreen
 from hygiene_tui.widgets.columns import Column
-from hygiene_tui.widgets.item_table import Cell, ItemTable
+from hygiene_tui.widgets.item_table import Cell, ItemTable, Tone
 from hygiene_tui.widgets.pane import Pane
 
 __all__ = ["InventoryScreen"]
@@ -29,16 +29,16 @@ _SETTLE_SECONDS = 0.1
 
 _COLUMNS = (
     Column("verdict", "VERDICT", 11),
-    Column("kind", "KIND", 10, least_width=70),
+    Column("kind", "KIND", 9, least_width=70),
     Column("name", "NAME"),
     Column("size", "SIZE", 10, "right"),
     Column("idle", "IDLE", 6, "right"),
-    Column("age", "KNOWN", 6, "right", least_width=100),
-    Column("rule", "RULE", 20, least_width=76),
+    Column("age", "KNOWN", 6, "right", least_width=132),
+    Column("rule", "RULE", 20, least_width=92),
     Column("id", "ID", _SHORT_ID, least_width=132),
 )
 _TABS = tuple(Tab)
-_TONES = {"candidate": "warn", "protected": "good", "unknown": "bad"}
+_TONES: dict[str, Tone] = {"candidate": "warn", "protected": "good", "unknown": "bad"}
 
 
 class InventoryScreen(HostScreen):
@@ -46,8 +46,8 @@ class InventoryScreen(HostScreen):
 
     title_word = "Inventory"
     help_text = """\
-Every image, container, volume, cache record, builder and runner directory, with its verdict and the rule that \
-decided. The pane shows why. SIZE is what removing it alone would free.
+Every image, container, volume, cache record, builder and runner directory, with its verdict and the \
+rule that decided. The pane shows why. SIZE is what removing it alone would free.
 
 Type / and words to narrow the list. All of them have to be in the name, the id or the rule. Also:
 kind:image   verdict:candidate   size>1GiB   size<10MiB   idle>30d   -word (without it)"""
@@ -65,7 +65,7 @@ kind:image   verdict:candidate   size>1GiB   size<10MiB   idle>30d   -word (with
     ]
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(id="inventory")
         self._tab = Tab.ALL
         self._order = Order()
         self._query = Query()
@@ -111,7 +111,9 @@ kind:image   verdict:candidate   size>1GiB   size<10MiB   idle>30d   -word (with
             self._groups = seen.groups(rows, self._grouped)
             shown: list[int] = list(range(len(self._groups)))
         elif self._opened is not None:
-            shown = next((list(g.rows) for g in seen.groups(rows, self._grouped) if g.name == self._opened), [])
+            shown = next(
+                (list(g.rows) for g in seen.groups(rows, self._grouped) if g.name == self._opened), []
+            )
         else:
             shown = rows
         self._table.empty = "nothing is like that" if len(seen) else "there is nothing on this host"
@@ -127,7 +129,9 @@ kind:image   verdict:candidate   size>1GiB   size<10MiB   idle>30d   -word (with
     def _show_tabs(self, seen: Inventory, shown: int) -> None:
         counts = seen.counts()
         told = [
-            f"[{number}:{tab.value} {counts[tab.value]}]" if tab is self._tab else f"{number}:{tab.value} {counts[tab.value]}"
+            f"[{number}:{tab.value} {counts[tab.value]}]"
+            if tab is self._tab
+            else f"{number}:{tab.value} {counts[tab.value]}"
             for number, tab in enumerate(_TABS)
             if counts[tab.value] or tab is self._tab
         ]
@@ -142,29 +146,31 @@ kind:image   verdict:candidate   size>1GiB   size<10MiB   idle>30d   -word (with
         seen = self._seen
         if seen is None:
             return ""
-        if self._groups:
-            return self._group_cell(self._groups[number], key)
-        column = seen.columns
+        return (
+            self._group_cell(self._groups[number], key) if self._groups else self._row_cell(seen, number, key)
+        )
+
+    def _row_cell(self, seen: Inventory, number: int, key: str) -> Cell:
         now = self.console.now()
         match key:
             case "verdict":
-                verdict = column["verdict"][number]
+                verdict = str(seen.columns["verdict"][number])
                 sign = str(self.console.glyphs.verdict(verdict))
-                return (sign, _TONES[verdict]) if verdict in _TONES else sign  # type: ignore[return-value]
+                return (sign, _TONES[verdict]) if verdict in _TONES else sign
             case "kind":
-                return words(_KIND_WORDS.get(column["kind"][number], column["kind"][number]))
-            case "name":
-                return str(column["name"][number])
+                kind = str(seen.columns["kind"][number])
+                cell = _KIND_WORDS.get(kind, words(kind))
             case "size":
-                return size(seen.size_bytes(number))
+                cell = size(seen.size_bytes(number))
             case "idle":
-                return _days(seen.idle(number, now))
+                cell = _days(seen.idle(number, now))
             case "age":
-                return _days(seen.age(number, now))
-            case "rule":
-                return str(column["rule"][number])
+                cell = _days(seen.age(number, now))
+            case "id":
+                cell = str(seen.columns["id"][number]).removeprefix("sha256:")[:_SHORT_ID]
             case _:
-                return str(column["id"][number]).removeprefix("sha256:")[:_SHORT_ID]
+                cell = str(seen.columns[key][number])
+        return cell
 
     def _group_cell(self, group: Group, key: str) -> Cell:
         match key:
@@ -199,7 +205,11 @@ kind:image   verdict:candidate   size>1GiB   size<10MiB   idle>30d   -word (with
             return []
         if self._groups:
             group = self._groups[number]
-            return [("group", group.name or "(none)"), ("rows", f"{len(group.rows):,}"), ("", "Enter opens it.")]
+            return [
+                ("group", group.name or "(none)"),
+                ("rows", f"{len(group.rows):,}"),
+                ("", "Enter opens it."),
+            ]
         lines = evidence(seen.detail(number), self.console.now(), self.console.zone)
         return [(line.label, line.text) for line in lines]
 

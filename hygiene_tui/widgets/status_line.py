@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.segment import Segment
 from textual.app import App
 from textual.events import Event, Key
@@ -85,7 +87,7 @@ class StatusLine(Widget):
         return Strip([Segment(line, self.rich_style)])
 
 
-def note_key(app: App[object], event: Event) -> None:
+def note_key(app: App[Any], event: Event) -> None:
     """Clear the status lines of the screen where the event is a key that was just pressed.
 
     An application calls this at the start of its `on_event`: no widget sees each key, and what a key does may

@@ -21,7 +21,8 @@ WARM = {"odoo-docker-chris-testing": buildkit.CURRENT, "odoo-enterprise-chris-te
 BUDGET = 'max = "40MB"\nmin_age = "1s"\nallow_small_budget = true\n'
 POLICY = (
     f"protect.builders = [{', '.join(map(repr, WARM))}]\n"
-    f"[hosts.lab.budgets.embedded]\n{BUDGET.replace('40MB', '15MB')}"
+    # Over its maximum, no single record (with containerd's store up to 11 MB) is worth more than the reserve.
+    f"[hosts.lab.budgets.embedded]\n{BUDGET.replace('40MB', '15MB')}reserved = '4MB'\n"
     + "".join(f"[hosts.lab.budgets.{name}]\n{BUDGET}" for name in WARM)
 )
 RECIPE = """\
@@ -37,8 +38,8 @@ def fill(host: LabHost) -> None:
     for name in WARM:
         for number in range(4):
             buildkit.build(host, name, RECIPE.format(10 + number, 5 + number))
-    for number in range(3):
-        files = {"f": os.urandom(10 * 2**20), "g": bytes([number])}
+    for number in range(6):
+        files = {"f": os.urandom(5 * 2**20), "g": bytes([number])}
         host.docker("rmi", images.build(host, "FROM scratch\nCOPY f /f\nCOPY g /g\n", files=files))
     until_unshared(host)
     time.sleep(1.2)  # until the last record is older than the budget's `min_age`

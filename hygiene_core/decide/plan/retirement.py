@@ -65,13 +65,14 @@ def retire_actions(
     parts: dict[tuple[Kind, str], Judged] = {
         (row.kind, row.id): row for row in everything if row.kind in (Kind.CONTAINER, Kind.VOLUME)
     }
-    rows = [row for row in everything if _is_chosen(row, selection)]
+    # A builder goes as a whole or not at all, also where only its parts are of the selection.
     of_builders = {
         part
-        for row in rows
-        if isinstance(row.facts, Builder) and row.facts.container_id
+        for row in everything
+        if isinstance(row.facts, Builder) and row.facts.container_id and row.verdict in _MAY_GO[Kind.BUILDER]
         for part in (row.facts.container_id, row.facts.volume)
     }
+    rows = [row for row in everything if _is_chosen(row, selection)]
     turns = InTurn(context.sizes)
     actions: list[Action] = []
     for kind in RETIRED_KINDS:

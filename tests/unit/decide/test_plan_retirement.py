@@ -177,6 +177,14 @@ def test_a_builder_whose_volume_another_container_mounts_is_left_alone():
     assert planned(seen, verdicts=EVERY).actions == ()
 
 
+@pytest.mark.parametrize("kind", ["builder", "container", "volume"])
+def test_parts_of_a_builder_that_may_go_are_not_picked_one_by_one(kind: str):
+    """What is selected only narrows: with another holder of its volume the builder stays whole."""
+    made, part, kept = orphan()
+    seen = observation(made, part, kept, container("spy", mounts=part.mounts))
+    assert planned(seen, verdicts=EVERY, kinds=(kind,)).actions == ()
+
+
 @pytest.mark.parametrize("which", ["container", "volume"])
 def test_a_builder_with_a_protected_part_is_left_alone(which: str):
     made, part, kept = orphan()
