@@ -46,7 +46,7 @@ class Placed:
 def place(columns: Sequence[Column], room: int, terminal_width: int) -> list[Placed]:
     """Lay the columns out on `room` cells, with a space between two.
 
-    Where they do not fit, those with a width are left out from the end; a column without one is the last to go.
+    Where they do not fit, those with a width are left out from the end; one without a width goes last.
     """
     shown = [one for one in columns if one.least_width <= terminal_width]
     while len(shown) > 1 and _needed(shown) > room:

@@ -326,10 +326,14 @@ class ItemTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _it_has_scrollbar(self) -> bool:
         return len(self._it_rows) > self._it_height
 
+    @property
+    def _it_room(self) -> int:
+        """Cells that the scrollbar, and a space before it, leave to a row."""
+        return self.size.width - (2 if self._it_has_scrollbar else 0)
+
     def _it_layout(self) -> list[Placed]:
         if self._it_placed is None:
-            room = self.size.width - self._it_has_scrollbar
-            self._it_placed = place(self._it_columns, room, self.app.size.width)
+            self._it_placed = place(self._it_columns, self._it_room, self.app.size.width)
         return self._it_placed
 
     def _it_style(self, name: str, *, whole: bool = False) -> Style:
@@ -387,8 +391,7 @@ class ItemTable(ScrollView, can_focus=True, inherit_bindings=False):
             fitted = fit(text, one.width, align=one.column.align, ascii_only=ascii_only)
             segments += [Segment(" " * (one.left - end), base), Segment(fitted, style)]
             end = one.left + one.width
-        room = self.size.width - self._it_has_scrollbar
-        return Strip(segments).adjust_cell_length(room, base).simplify()
+        return Strip(segments).adjust_cell_length(self._it_room, base).simplify()
 
     def _it_scrollbar(self, line: int) -> str:
         """The right edge: what part of the rows is in view."""
