@@ -21,11 +21,12 @@ def bar(value: float | None, total: float | None, width: int, *, ascii_only: boo
         return ("unknown" if width >= len("unknown") else "?").center(width)
     steps = 1 if ascii_only else len(_EIGHTHS)
     most = width * steps
-    filled = min(max(round(value / total * most), 0), most)
-    if value > 0:
-        filled = max(filled, 1)
-    if value < total:
-        filled = min(filled, most - 1)
+    if value <= 0:
+        filled = 0
+    elif value >= total:
+        filled = most
+    else:
+        filled = max(1, min(round(value / total * most), most - 1))
     whole, part = divmod(filled, steps)
     full, empty = (_ASCII_FULL, _ASCII_EMPTY) if ascii_only else (_FULL, _EMPTY)
     drawn = full * whole + (_EIGHTHS[part] if part else "")

@@ -29,14 +29,14 @@ def cut(text: str, width: int, *, ascii_only: bool = False) -> str:
     """Text in at most `width` cells; a longer one ends in an ellipsis, and no character is halved."""
     if width < 1:
         return ""
+    if text.isascii() and text.isprintable():  # nearly all there is
+        return text if len(text) <= width else text[: width - 1] + ("~" if ascii_only else "…")
     most = width * _CHARACTERS_A_CELL
     safe = shown(text[:most], ascii_only=ascii_only)
     whole = len(text) <= most
     if whole and cell_len(safe) <= width:
         return safe
     ellipsis = "~" if ascii_only else "…"
-    if safe.isascii():
-        return safe[: width - 1] + ellipsis
     spans, _ = split_graphemes(safe)
     end, room = 0, width - 1
     for _, stop, cells in spans:

@@ -13,7 +13,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
-from textual.events import Blur, Click, Focus, MouseScrollDown, MouseScrollUp, Resize
+from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
@@ -31,7 +31,7 @@ Tone = Literal["strong", "quiet", "good", "warn", "bad"]
 
 Cell = str | tuple[str, Tone]
 
-_KEPT_ROWS = 1_000
+_KEPT_ROWS = 300
 _DOUBLE = 2
 _WHEEL_ROWS = 3
 
@@ -306,14 +306,6 @@ class ItemTable(ScrollView, can_focus=True, inherit_bindings=False):
             if event.chain == _DOUBLE:
                 self.action_open()
 
-    def on_focus(self, _event: Focus) -> None:
-        """Draw the cursor as the one that keys move."""
-        self.notify_style_update()
-
-    def on_blur(self, _event: Blur) -> None:
-        """Draw the cursor as one that keys do not move."""
-        self.notify_style_update()
-
     def notify_style_update(self) -> None:
         """Forget what was drawn in the styles of before."""
         super().notify_style_update()
@@ -326,22 +318,33 @@ class ItemTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _it_has_scrollbar(self) -> bool:
         return len(self._it_rows) > self._it_height
 
+    @property
+    def _it_room(self) -> int:
+        """Cells that the scrollbar, and a space before it, leave to a row."""
+        return self.size.width - (2 if self._it_has_scrollbar else 0)
+
     def _it_layout(self) -> list[Placed]:
         if self._it_placed is None:
-            room = self.size.width - self._it_has_scrollbar
-            self._it_placed = place(self._it_columns, room, self.app.size.width)
+            self._it_placed = place(self._it_columns, self._it_room, self.app.size.width)
         return self._it_placed
+
+    @property
+    def _it_base(self) -> Style:
+        """The table's own style. Textual works it out anew each time, from all that the table stands in."""
+        if "" not in self._it_styles:
+            self._it_styles[""] = self.rich_style
+        return self._it_styles[""]
 
     def _it_style(self, name: str, *, whole: bool = False) -> Style:
         """A component's style on the table's own; a whole one is not mixed with it."""
         if name not in self._it_styles:
             found = self.get_component_rich_style(f"item-table--{name}", partial=not whole)
-            self._it_styles[name] = found if whole else self.rich_style + found
+            self._it_styles[name] = found if whole else self._it_base + found
         return self._it_styles[name]
 
     def render_line(self, y: int) -> Strip:
         """The header, a row, or what is said in place of rows."""
-        width, base = self.size.width, self.rich_style
+        width, base = self.size.width, self._it_base
         if y == 0:
             return self._it_header(width)
         position = self.scroll_offset.y + y - 1
@@ -374,7 +377,7 @@ class ItemTable(ScrollView, can_focus=True, inherit_bindings=False):
         return Strip([Segment(text, style)]).adjust_cell_length(width, style)
 
     def _it_row(self, number: int, mark: str, *, under: bool) -> Strip:
-        ascii_only, base = self._it_glyphs.ascii_only, self.rich_style
+        ascii_only, base = self._it_glyphs.ascii_only, self._it_base
         if under:
             base = self._it_style("cursor", whole=True)
         segments = [Segment((self._it_glyphs.cursor if under else " ") + fit(mark, 1), base)]
@@ -387,8 +390,7 @@ class ItemTable(ScrollView, can_focus=True, inherit_bindings=False):
             fitted = fit(text, one.width, align=one.column.align, ascii_only=ascii_only)
             segments += [Segment(" " * (one.left - end), base), Segment(fitted, style)]
             end = one.left + one.width
-        room = self.size.width - self._it_has_scrollbar
-        return Strip(segments).adjust_cell_length(room, base).simplify()
+        return Strip(segments).adjust_cell_length(self._it_room, base).simplify()
 
     def _it_scrollbar(self, line: int) -> str:
         """The right edge: what part of the rows is in view."""

@@ -84,7 +84,8 @@ def render(
         beside = fit(labels.get(row, ""), gutter - 2, align="right", ascii_only=ascii_only)
         lines.append((f"{beside} {Glyphs(ascii_only).upright}" if gutter else "") + drawn)
     if foot is not None and rows < height:
-        lines.append(fit(_foot(foot(placed[0][0]), foot(placed[-1][0]), gutter, width), width))
+        ends = _foot(foot(placed[0][0]), foot(placed[-1][0]), width - gutter)
+        lines.append(fit(" " * gutter + ends, width, ascii_only=ascii_only))
     return lines
 
 
@@ -105,10 +106,10 @@ def _labels(y_axis: _Axis, rows: int, limit: float | None, label: Words) -> dict
     return found
 
 
-def _foot(first: str, last: str, gutter: int, width: int) -> str:
-    room = width - gutter - cell_len(last)
-    start = fit(first, room - 1) + " " if cell_len(first) < room else " " * max(room, 0)
-    return " " * gutter + start + last
+def _foot(first: str, last: str, width: int) -> str:
+    """The first at the left and the last at the right; where there is room for one, the last."""
+    between = width - cell_len(first) - cell_len(last)
+    return first + " " * between + last if between > 0 else last.rjust(width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.bench import builders, history, host, judge, pruning, walk
+from tests.bench import builders, console, history, host, judge, pruning, walk
 from tests.bench.measure import machine
 from tests.lab.errors import LabUnavailable
 
@@ -20,6 +20,7 @@ _MEASURES: dict[str, Callable[[Path, bool], str]] = {
     "walk": walk.measure,
     "builders": builders.measure,
     "pruning": pruning.measure,
+    "console": console.measure,
 }
 
 
