@@ -82,8 +82,8 @@ class Latest:
     path: Path
     seq: int
     chain: str
-    report: dict[str, Any]
-    columns: dict[str, list[Any]]
+    report: dict[str, Any] = field(repr=False)
+    columns: dict[str, list[Any]] = field(repr=False)
     _stream: BinaryIO = field(repr=False, compare=False)
     _start: int = field(repr=False, compare=False)
 
@@ -164,6 +164,10 @@ def read(directory: Path, host: str) -> Latest | None:
         stream = path.open("rb", buffering=_BUFFER_BYTES)
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise EvidenceUnreadable(
+            f"this user may not read {path}.", next_step="Join the group of the file, or run it as its owner."
+        ) from error
     except OSError as error:
         raise _unreadable(path, _why(error)) from error
     try:
