@@ -39,7 +39,7 @@ def evidence_verify(*, config_file: ConfigOption = None, host: HostOption = None
 
 @evidence.command("rebuild")
 def evidence_rebuild(*, config_file: ConfigOption = None) -> None:
-    """Make the DuckDB files and the index of known resources anew from the ledger."""
+    """Make the DuckDB files, the index of known resources and that of the newest run anew from the ledger."""
     terminal.data(store_of(load(config_file)).rebuild())
 
 

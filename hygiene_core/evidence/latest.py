@@ -18,7 +18,8 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
+from itertools import accumulate, count, groupby, repeat
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
@@ -81,8 +82,8 @@ class Latest:
     path: Path
     seq: int
     chain: str
-    report: dict[str, Any]
-    columns: dict[str, list[Any]]
+    report: dict[str, Any] = field(repr=False)
+    columns: dict[str, list[Any]] = field(repr=False)
     _stream: BinaryIO = field(repr=False, compare=False)
     _start: int = field(repr=False, compare=False)
 
@@ -163,6 +164,10 @@ def read(directory: Path, host: str) -> Latest | None:
         stream = path.open("rb", buffering=_BUFFER_BYTES)
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise EvidenceUnreadable(
+            f"this user may not read {path}.", next_step="Join the group of the file, or run it as its owner."
+        ) from error
     except OSError as error:
         raise _unreadable(path, _why(error)) from error
     try:
@@ -279,36 +284,46 @@ def _first_line(report: Report, seq: int, chain: str, rows: Sequence[bytes]) -> 
 
 def columns_of(resources: Sequence[Judged]) -> dict[str, list[Any]]:
     """The columns of a look that was just made, without places in a file; times are moments, not texts."""
-    from hygiene_core.model.resource import BuildCacheRecord, Image  # noqa: PLC0415 - see `save`
+
+    def column(name: str) -> list[Any]:
+        return list(map(attrgetter(name), resources))
 
     return {
-        "id": [row.id for row in resources],
-        "name": [row.name for row in resources],
-        "size_bytes": [row.size_bytes for row in resources],
-        "unique_bytes": [row.unique_bytes for row in resources],
-        "kind": [row.kind for row in resources],
-        "verdict": [row.verdict for row in resources],
-        "idle_since_at": [row.idle_since_at for row in resources],
-        "first_seen_at": [row.first_seen_at for row in resources],
+        "id": column("id"),
+        "name": column("name"),
+        "size_bytes": column("size_bytes"),
+        "unique_bytes": column("unique_bytes"),
+        # An enum is hashed by a slow call; its text is not.
+        "kind": list(map(str, column("kind"))),
+        "verdict": list(map(str, column("verdict"))),
+        "idle_since_at": column("idle_since_at"),
+        "first_seen_at": column("first_seen_at"),
         "rule": [row.reasons[0].rule if row.reasons else "" for row in resources],
-        "builder": [
-            row.facts.builder if isinstance(row.facts, BuildCacheRecord) else None for row in resources
-        ],
-        "repository": [_repository(row.names) if isinstance(row.facts, Image) else None for row in resources],
-        "project": list(map(_project, resources)),
+        **_of_the_facts(resources),
     }
 
 
 def _columns(resources: Sequence[Judged], rows: Sequence[bytes]) -> dict[str, Any]:
-    made: dict[str, Any] = columns_of(resources)
+    made = columns_of(resources)
     tables = {name: _table(made[name]) for name in _TABLES}
-    return made | tables | {"length": list(map(len, rows))}
+    return {**made, **tables, "length": list(map(len, rows))}
 
 
-def _table(column: Iterable[Any]) -> dict[str, list[Any]]:
-    number_of: dict[Any, int] = {}
-    at = [number_of.setdefault(value, len(number_of)) for value in column]
-    return {"values": list(number_of), "at": at}
+def _of_the_facts(resources: Sequence[Judged]) -> dict[str, list[Any]]:
+    """What only some kinds have; the others are not asked one by one."""
+    made: dict[str, list[Any]] = {"builder": [], "repository": [], "project": []}
+    for kind, rows in groupby(resources, attrgetter("kind")):
+        facts: list[Any] = [row.facts for row in rows]
+        told: dict[str, Iterable[str | None]] = {}
+        if kind == "build_cache":
+            told["builder"] = (one.builder for one in facts)
+        elif kind == "image":
+            told["repository"] = (_repository(one.names) for one in facts)
+        if hasattr(facts[0], "labels"):
+            told["project"] = (one.labels.get(PROJECT_LABEL) for one in facts)
+        for name, column in made.items():
+            column.extend(told.get(name, repeat(None, len(facts))))
+    return made
 
 
 def _repository(names: Sequence[str]) -> str | None:
@@ -319,10 +334,10 @@ def _repository(names: Sequence[str]) -> str | None:
     return name if at else name.rpartition(":")[0]
 
 
-def _project(row: Judged) -> str | None:
-    """The compose project that its labels tell."""
-    labels: dict[str, str] = getattr(row.facts, "labels", {})
-    return labels.get(PROJECT_LABEL)
+def _table(column: list[Any]) -> dict[str, list[Any]]:
+    values = list(dict.fromkeys(column))
+    number_of = dict(zip(values, count(), strict=False))
+    return {"values": values, "at": list(map(number_of.__getitem__, column))}
 
 
 def _lines(first: bytes, rows: Sequence[bytes]) -> Iterable[bytes]:

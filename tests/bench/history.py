@@ -238,6 +238,7 @@ def _size_rows(state: Path, runs: int) -> list[Row]:
         Row("catalogue.duckdb", mebibytes(private), f"{private / segments / 1024:.1f} KiB a run"),
         Row("evidence.duckdb", mebibytes(published), f"{published / segments / 1024:.1f} KiB a run"),
         Row("known/", mebibytes(_blocks(state / "known"))),
+        Row("latest/", mebibytes(_blocks(state / "latest"))),
     ]
 
 

@@ -100,7 +100,7 @@ def test_two_stores_that_take_turns_land_one_after_the_other(store):
 
 
 def test_an_index_that_cannot_be_saved_is_a_note(store, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device")
 
     record(store, run(1, A))
@@ -307,7 +307,7 @@ def test_a_full_disk_while_publishing_is_a_warning(store, monkeypatch):
     store.publish()
     record(store, run(2, A))
 
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device", "evidence.duckdb")
 
     with monkeypatch.context() as patched:
