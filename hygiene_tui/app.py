@@ -113,9 +113,14 @@ class Console(App[int], inherit_bindings=False):
         """Look at the host behind what is shown."""
         self.animation_level = "none"
         if self._unread is not None:
-            self._say(str(self._unread), "warning")
+            self.call_after_refresh(self._say, str(self._unread), "warning")
         self.set_interval(_SECOND, self._grow_older)
         self.action_refresh_look()
+
+    def on_unmount(self) -> None:
+        """Give back what is held open."""
+        if self.look is not None:
+            self.look.close()
 
     async def on_event(self, event: Event) -> None:
         """A key clears what was said before it."""
@@ -162,6 +167,8 @@ class Console(App[int], inherit_bindings=False):
 
     @on(Looked)
     def _looked(self, message: Looked) -> None:
+        if self.look is not None:
+            self.look.close()
         self.look = message.look
         error = message.look.report["host"]["engine_error"]
         self.fresh = Freshness(failed=error)

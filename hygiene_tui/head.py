@@ -15,7 +15,7 @@ __all__ = ["OLD", "Freshness", "head"]
 OLD = timedelta(hours=1)
 """A look that is older is called old: jobs come and go in minutes."""
 
-_BAR = 10
+_BAR = 8
 _WIDE = 100
 
 
@@ -49,12 +49,11 @@ def head(
     if look is not None:
         summary = look.report["summary"]
         parts.append(_disk(look, width, ascii_only=ascii_only))
-        candidates = summary["candidate_bytes"]
-        parts.append(f"candidates {size(candidates)}" if width < _WIDE else f"may go: {size(candidates)}")
-        if width >= _WIDE:
-            parts.append(f"reclaimable {size(summary['docker_reclaimable_bytes'])}")
+        parts.append(f"may go {size(summary['candidate_bytes'])}")
     parts.append(_age(look, now, fresh))
-    return "  ".join(part for part in parts if part)
+    if look is not None and width >= _WIDE:
+        parts.append(f"reclaimable {size(look.report['summary']['docker_reclaimable_bytes'])}")
+    return "  ".join(parts)
 
 
 def _disk(look: Look, width: int, *, ascii_only: bool) -> str:

@@ -6,7 +6,7 @@ threads: the first screen is painted without them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -34,16 +34,22 @@ class Options:
     mouse: bool = True
 
 
+def _nothing_to_close() -> None:
+    """A look of now holds no file."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
     """What one look at the host found. `report` is the report document without its resources.
 
-    `run` is what a plan is made of; `None` for a run that was stored: a plan needs a look of now.
+    `run` is what a plan is made of; `None` for a run that was stored: a plan needs a look of now. `close`
+    gives back the file that the details of a stored run are read from.
     """
 
     inventory: Inventory
     report: Mapping[str, Any]
     run: Run | None = None
+    close: Callable[[], None] = _nothing_to_close
 
     @property
     def seen_at(self) -> datetime:
@@ -84,7 +90,8 @@ class Session:
         if found is None:
             return None
         ended_at = datetime.fromisoformat(found.report["ended_at"])
-        return Look(inventory=Inventory(found.columns, ended_at, found.detail), report=found.report)
+        seen = Inventory(found.columns, ended_at, found.detail)
+        return Look(inventory=seen, report=found.report, close=found.close)
 
     def look(self, emit: Emit) -> Look:
         """Look at the host now. Nothing is recorded: that is what `hygiene report` is for.

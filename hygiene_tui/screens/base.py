@@ -85,6 +85,7 @@ class HostScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """The frame around what a screen shows."""
+        self.set_class(self.console.glyphs.ascii_only, "-ascii")
         yield Head()
         yield from self.compose_body()
         yield StatusLine(glyphs=self.console.glyphs)

@@ -15,7 +15,7 @@ from hygiene_tui.screens.base import HostScreen
 from hygiene_tui.widgets.bar import bar
 from hygiene_tui.widgets.columns import Column
 from hygiene_tui.widgets.item_table import Cell, ItemTable
-from hygiene_tui.widgets.pane import Pane
+from hygiene_tui.screens.pane import Pane
 
 __all__ = ["BuildersScreen"]
 
@@ -48,7 +48,7 @@ owns. CACHE is what its own, unshared records hold; the bar compares it with the
         """The list, and the evidence of the builder under the cursor."""
         with Container(id="split"):
             yield ItemTable(_COLUMNS, self._cell, glyphs=self.console.glyphs, empty="there is no builder")
-            yield Pane(id="evidence")
+            yield Pane(glyphs=self.console.glyphs, id="evidence")
 
     def on_mount(self) -> None:
         """The list has the keys."""

@@ -13,7 +13,7 @@ from hygiene_core.report.figures import amount
 from hygiene_tui.screens.base import HostScreen
 from hygiene_tui.widgets.columns import Column
 from hygiene_tui.widgets.item_table import Cell, ItemTable, Tone
-from hygiene_tui.widgets.pane import Pane
+from hygiene_tui.screens.pane import Pane
 
 __all__ = ["FindingsScreen", "worst"]
 
@@ -47,7 +47,7 @@ go on with. docs/reference/findings.md says of each code what it means and what 
         """The list, and all of the finding under the cursor."""
         with Container(id="split"):
             yield ItemTable(_COLUMNS, self._cell, glyphs=self.console.glyphs, empty="nothing was found wrong")
-            yield Pane(id="evidence")
+            yield Pane(glyphs=self.console.glyphs, id="evidence")
 
     def on_mount(self) -> None:
         """The list has the keys."""

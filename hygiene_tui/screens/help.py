@@ -8,10 +8,9 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from hygiene_tui.screens.base import HostScreen
-from hygiene_tui.widgets.pane import Pane
+from hygiene_tui.screens.pane import Pane
 
 __all__ = ["HelpScreen", "key_lines"]
 
@@ -31,17 +30,17 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """A pane with the text, and the keys."""
-        pane = Pane(id="help")
-        pane.border_title = f"Help: {self._below.title_word}"
+        pane = Pane(glyphs=self._below.console.glyphs, id="help")
+        pane.title = f"Help: {self._below.title_word}"
         pane.border_subtitle = "q closes"
         yield pane
 
     def on_mount(self) -> None:
         """Show the keys of the screen below."""
+        self.set_class(self._below.console.glyphs.ascii_only, "-ascii")
         pane = self.query_one(Pane)
-        lines = [("", paragraph) for paragraph in self._below.help_text.split("\n")]
-        pane.show([*lines, ("", ""), *key_lines(self._below)])
-        pane.query_one(Static).focus()
+        paragraphs = [(None, paragraph) for paragraph in self._below.help_text.split("\n")]
+        pane.show([*paragraphs, (None, ""), *key_lines(self._below)])
         pane.focus()
 
 

@@ -19,7 +19,7 @@ from hygiene_tui.query import Query, parse
 from hygiene_tui.screens.base import HostScreen
 from hygiene_tui.widgets.columns import Column
 from hygiene_tui.widgets.item_table import Cell, ItemTable, Tone
-from hygiene_tui.widgets.pane import Pane
+from hygiene_tui.screens.pane import Pane
 
 __all__ = ["InventoryScreen"]
 
@@ -82,7 +82,7 @@ kind:image   verdict:candidate   size>1GiB   size<10MiB   idle>30d   -word (with
         yield filter_line
         with Container(id="split"):
             yield ItemTable(_COLUMNS, self._cell, glyphs=self.console.glyphs, id="items")
-            yield Pane(id="evidence")
+            yield Pane(glyphs=self.console.glyphs, id="evidence")
 
     def on_mount(self) -> None:
         """Show the last look at once."""
