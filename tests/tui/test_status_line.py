@@ -3,11 +3,16 @@ from __future__ import annotations
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.events import Event
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from hygiene_tui.widgets.glyphs import Glyphs
 from hygiene_tui.widgets.status_line import StatusLine, note_key
 from tests.tui.text_screen import lines_of, strips_of
+
+
+class Speaker(Static, can_focus=True):
+    def key_w(self) -> None:
+        self.screen.query_one(StatusLine).say("said by a widget")
 
 
 class StatusApp(App[None]):
@@ -22,6 +27,7 @@ class StatusApp(App[None]):
     def compose(self) -> ComposeResult:
         yield StatusLine(glyphs=Glyphs(self.ascii_only))
         yield Input(id="input")
+        yield Speaker()
 
     async def on_event(self, event: Event) -> None:
         note_key(self, event)
@@ -88,6 +94,9 @@ async def test_what_the_key_itself_says_stays():
         app.query_one(StatusLine).say("before")
         await pilot.press("s")
         assert app.query_one(StatusLine).text == "! warning: said by a key"
+        app.query_one(Speaker).focus()
+        await pilot.press("w")
+        assert app.query_one(StatusLine).text == "· info: said by a widget"
 
 
 async def test_a_time_clears_it_and_a_later_message_is_not_cut_short():
