@@ -68,6 +68,12 @@ def apply(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none", default=False)
+def tui(session: nox.Session) -> None:
+    """Open the console. Options after `--` are those of `hygiene-tui`."""
+    session.run(sys.executable, "-m", "hygiene_tui", *session.posargs, external=True)
+
+
+@nox.session(venv_backend="none", default=False)
 def demo(session: nox.Session) -> None:
     """Report on the recorded demo host."""
     _on_host(session, *KIT, "demo", *session.posargs)

@@ -92,6 +92,8 @@ class Console(App[int], inherit_bindings=False):
         session: Session | None = None,
     ) -> None:
         super().__init__()
+        if os.environ.get("NO_COLOR") or os.environ.get("TEXTUAL_COLOR_SYSTEM") == "standard":
+            self.theme = "ansi-dark"  # set later, it would be black on black
         self.session = session or Session(options, os.environ)
         self.glyphs = Glyphs(options.ascii)
         self.now = clock
@@ -167,11 +169,17 @@ class Console(App[int], inherit_bindings=False):
 
     @on(Looked)
     def _looked(self, message: Looked) -> None:
+        error = message.look.report["host"]["engine_error"]
+        self.fresh = Freshness(failed=error)
+        if error is not None and self.look is not None:
+            # What was seen before is worth more than an empty list; the head says how old it is.
+            message.look.close()
+            self._refresh_head()
+            self._say(f"{message.look.unread} [{error}]", "critical")
+            return
         if self.look is not None:
             self.look.close()
         self.look = message.look
-        error = message.look.report["host"]["engine_error"]
-        self.fresh = Freshness(failed=error)
         self._refresh_head()
         if isinstance(self.screen, HostScreen):
             self.screen.show_look()

@@ -57,6 +57,12 @@ class Look:
         return self.inventory.seen_at
 
     @property
+    def unread(self) -> str | None:
+        """Why the Engine could not be read; `None` if it was."""
+        engine = self.report["sections"].get("engine", {})
+        return engine.get("reason") if self.report["host"]["engine_error"] else None
+
+    @property
     def is_live(self) -> bool:
         """Whether it was made by this console."""
         return self.run is not None

@@ -12,10 +12,10 @@ from hygiene_core.report.figures import NOT_APPLICABLE, UNKNOWN, age, count, loc
 from hygiene_tui.builders import BuilderLine, builder_lines
 from hygiene_tui.evidence import evidence
 from hygiene_tui.screens.base import HostScreen
+from hygiene_tui.screens.pane import Pane
 from hygiene_tui.widgets.bar import bar
 from hygiene_tui.widgets.columns import Column
 from hygiene_tui.widgets.item_table import Cell, ItemTable
-from hygiene_tui.screens.pane import Pane
 
 __all__ = ["BuildersScreen"]
 

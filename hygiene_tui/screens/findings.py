@@ -11,9 +11,9 @@ from textual.containers import Container
 
 from hygiene_core.report.figures import amount
 from hygiene_tui.screens.base import HostScreen
+from hygiene_tui.screens.pane import Pane
 from hygiene_tui.widgets.columns import Column
 from hygiene_tui.widgets.item_table import Cell, ItemTable, Tone
-from hygiene_tui.screens.pane import Pane
 
 __all__ = ["FindingsScreen", "worst"]
 

@@ -17,9 +17,9 @@ from hygiene_tui.evidence import evidence, to_text
 from hygiene_tui.inventory import GROUPS, SORTS, Group, Inventory, Order, Tab
 from hygiene_tui.query import Query, parse
 from hygiene_tui.screens.base import HostScreen
+from hygiene_tui.screens.pane import Pane
 from hygiene_tui.widgets.columns import Column
 from hygiene_tui.widgets.item_table import Cell, ItemTable, Tone
-from hygiene_tui.screens.pane import Pane
 
 __all__ = ["InventoryScreen"]
 
@@ -116,12 +116,19 @@ kind:image   verdict:candidate   size>1GiB   size<10MiB   idle>30d   -word (with
             )
         else:
             shown = rows
-        self._table.empty = "nothing is like that" if len(seen) else "there is nothing on this host"
+        self._table.empty = self._nothing(seen)
         self._table.sorted_by = (self._order.by, self._is_down())
         self._table.set_rows(shown)
         self._table.rows_changed()
         self._show_tabs(seen, len(rows))
         self._read_soon()
+
+    def _nothing(self, seen: Inventory) -> str:
+        """What an empty list says: nothing that was not seen is called nothing."""
+        if len(seen):
+            return "nothing is like that"
+        unread = self.console.look.unread if self.console.look else None
+        return f"the Engine could not be read: {unread}" if unread else "there is nothing on this host"
 
     def _is_down(self) -> bool:
         return (self._order.by in {"size", "idle", "age"}) is not self._order.reverse

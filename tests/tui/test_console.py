@@ -20,6 +20,7 @@ from hygiene_core.evidence.store import EvidenceStore
 from hygiene_core.transport.demo import DEMO_NAME, DemoTransport, demo_host
 from hygiene_tui import cli
 from hygiene_tui.app import Console
+from hygiene_tui.inventory import Inventory
 from hygiene_tui.session import Look, Options, Session
 from hygiene_tui.widgets.item_table import ItemTable
 from tests.tui.conftest import SIZES
@@ -158,6 +159,40 @@ async def test_an_engine_that_is_gone_leaves_the_last_run_on_the_screen_and_says
         await pilot.press("r")
         await looked(pilot)
         assert "cannot look again" not in lines_of(app)[0]
+
+
+def unreadable(demo: Session) -> Look:
+    """A look that ended, at a host whose Engine did not answer: other sections are there."""
+    made = demo.look(lambda _: None)
+    report = {
+        **made.report,
+        "host": {**made.report["host"], "engine_error": "ENGINE_TIMEOUT"},
+        "sections": {"engine": {"availability": "unavailable", "reason": "did not answer within 20 s"}},
+    }
+    columns = {name: [] for name in made.inventory.columns}
+    return Look(inventory=Inventory(columns, made.seen_at, lambda _: {}), report=report, run=made.run)
+
+
+async def test_a_look_without_the_engine_does_not_take_the_last_run_away(state):
+    session = Slow(state, unreadable)
+    session.go_on.set()
+    app = console(session)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await looked(pilot)
+        assert len(app.query_one(ItemTable).rows) == 108
+        assert "cannot look again" in lines_of(app)[0]
+        assert "did not answer within 20 s [ENGINE_TIMEOUT]" in text_of(app)
+
+
+async def test_an_engine_that_was_never_seen_is_not_an_empty_host(tmp_path):
+    session = Slow(tmp_path, unreadable)
+    session.go_on.set()
+    app = console(session)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await looked(pilot)
+        assert "the Engine could not be read: did not answer within 20 s" in text_of(app)
+        await pilot.press("b", "f")
+        await settled(pilot)
 
 
 async def test_the_first_look_of_all(tmp_path):
