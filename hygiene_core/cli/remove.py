@@ -60,6 +60,10 @@ def apply(
             "--when", metavar="free<SIZE", help="Only if the Engine's disk has less than that free."
         ),
     ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option("--until", metavar="free>SIZE", help="Stop once the Engine's disk has so much free."),
+    ] = None,
     config_file: ConfigOption = None,
     host: HostOption = None,
     output: FormatOfRun = StatusFormat.TEXT,
@@ -79,8 +83,8 @@ def apply(
     configuration = load(config_file)
     chosen = host_of(configuration, host)
     store = store_of(configuration)
-    options = _options(wait_idle)
-    under = _under(when)
+    options = _options(wait_idle, until)
+    under = _free("--when", when, "<")
     with exit_record(store.directory, chosen.name, "apply") as record:
         made, digest = _bounded(chosen, store, select) if plan is None else _approved(chosen, store, plan)
         if plan is not None and under is not None:
@@ -141,7 +145,7 @@ def settle(*, output: FormatOfRun = StatusFormat.TEXT) -> None:
     raise typer.Exit(EXIT_OK)
 
 
-def _options(wait_idle: str | None) -> Options:
+def _options(wait_idle: str | None, until: str | None) -> Options:
     from hygiene_core.config import units
     from hygiene_core.model.approval import Options
 
@@ -149,20 +153,21 @@ def _options(wait_idle: str | None) -> Options:
         wait = timedelta() if wait_idle is None else units.parse_duration(wait_idle)
     except units.UnitProblem as problem:
         raise UsageProblem(f"--wait-idle {wait_idle}: {problem}. Nothing was removed.") from None
-    return Options(wait_idle=wait)
+    return Options(wait_idle=wait, free_target_bytes=_free("--until", until, ">"))
 
 
-def _under(when: str | None) -> int | None:
+def _free(option: str, said: str | None, sign: str) -> int | None:
+    """The free bytes that an option names. Raises UsageProblem."""
     from hygiene_core.config import units
 
-    if when is None:
+    if said is None:
         return None
-    if not when.startswith("free<"):
-        raise UsageProblem(f"--when {when!r} is not like free<20GiB. Nothing was removed.")
+    if not said.startswith(f"free{sign}"):
+        raise UsageProblem(f"{option} {said!r} is not like free{sign}20GiB. Nothing was removed.")
     try:
-        return units.parse_size(when.removeprefix("free<"))
+        return units.parse_size(said.removeprefix(f"free{sign}"))
     except units.UnitProblem as problem:
-        raise UsageProblem(f"--when {when}: {problem}. Nothing was removed.") from None
+        raise UsageProblem(f"{option} {said}: {problem}. Nothing was removed.") from None
 
 
 def _bounded(host: Host, store: EvidenceStore, select: list[str] | None) -> tuple[Plan, str]:

@@ -124,10 +124,19 @@ def test_a_second_apply_does_nothing_and_says_so(filled: Kit):
     assert "Nothing was removed" in done.stdout
 
 
+def test_it_stops_once_there_is_room(filled: Kit):
+    fill(filled.host)
+    done = filled.hygiene("apply", "--mode", "bounded", "--until", "free>1MiB", "--format", "json", status=0)
+    told = lines(done.stdout)
+    assert [one["why"] for one in told if one["k"] == "halted"] == ["FREE_TARGET"]
+    assert not [one for one in told if one["k"] == "settled"]
+    refused = filled.hygiene("apply", "--mode", "bounded", "--until", "free<1MiB", status=2)
+    assert "is not like free>20GiB" in refused.stderr
+
+
 def test_what_comes_later_needs_no_approval(filled: Kit):
     """The kit has pruned these builders before: what is over budget now goes by the policy alone."""
-    fill(filled.host)
     told = lines(filled.hygiene("apply", "--mode", "bounded", "--format", "json", status=0).stdout)
     assert [one["outcome"] for one in told if one["k"] == "settled"] == ["removed"] * 3
     assert not list((filled.acts / "runs").iterdir())
-    assert len(list((filled.acts / "ledger/lab").rglob("*.jsonl.gz"))) == 4
+    assert len(list((filled.acts / "ledger/lab").rglob("*.jsonl.gz"))) == 5
