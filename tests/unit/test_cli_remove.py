@@ -137,11 +137,28 @@ def test_a_wait_that_is_none(scene, wait):
 
 
 def test_words_that_are_read():
-    assert remove._under(None) is None
-    assert remove._under("free<20GiB") == 20 * GIB
-    assert remove._under("free<20 GiB") == 20 * GIB
-    assert remove._options(None) == Options()
-    assert remove._options("5m") == Options(wait_idle=timedelta(minutes=5))
+    assert remove._free("--when", None, "<") is None
+    assert remove._free("--when", "free<20GiB", "<") == 20 * GIB
+    assert remove._free("--when", "free<20 GiB", "<") == 20 * GIB
+    assert remove._options(None, None) == Options()
+    assert remove._options("5m", "free>9GiB") == Options(
+        wait_idle=timedelta(minutes=5), free_target_bytes=9 * GIB
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--until", "free<20GiB"), "--until 'free<20GiB' is not like free>20GiB."),
+        (("--until", "20GiB"), "--until '20GiB' is not like free>20GiB."),
+        (("--until", "free>20"), "--until free>20: "),
+    ],
+)
+def test_a_target_that_cannot_be_read(scene, words, said):
+    result = scene.apply("--plan", scene.digest[:12], *words)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert scene.calls == []
 
 
 # -- a plan that was approved --------------------------------------------------------------------------------
