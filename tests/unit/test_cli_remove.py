@@ -155,9 +155,10 @@ def test_words_that_are_read():
     ],
 )
 def test_a_target_that_cannot_be_read(scene, words, said):
-    result = scene.apply("--plan", scene.digest[:12], *words)
-    assert result.exit_code == 2
-    assert said in result.stderr
+    error = scene.apply("--plan", scene.digest[:12], *words).exception
+    assert isinstance(error, UsageProblem)
+    assert error.message.startswith(said)
+    assert error.message.endswith("Nothing was removed.")
     assert scene.calls == []
 
 
