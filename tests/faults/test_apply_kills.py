@@ -117,7 +117,9 @@ def test_random_moments(kit: Kit):
         else:
             words = ["--plan", start_retirement(kit)]
         front = kit.start("apply", *words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(moments.uniform(0.5, 5.0))
+        seconds = moments.uniform(0.5, 5.0)
+        print(f"{number}: {words[0]}, the {whom} is killed after {seconds:.2f} s", flush=True)
+        time.sleep(seconds)
         if whom == "front":
             for pid in kit.running("hygiene_core", "apply"):
                 os.kill(pid, signal.SIGKILL)
