@@ -219,8 +219,12 @@ def spent(digest: str, run: str) -> PlanSpent:
 def _decoded(stored: bytes) -> Plan:
     try:
         plan = decode(plan_adapter(), stored)
-        # Whatever this kit does not know in it, it must not act beside.
-        said = None if encode_plan(plan) == stored else "it has parts that this kit does not know"
+        said = None
+        if encode_plan(plan) != stored:
+            # Whatever this kit does not know in it, it must not act beside.
+            said = "it has parts that this kit does not know"
+        elif None in {plan.made_at.utcoffset(), plan.expires_at.utcoffset()}:
+            said = "its times have no zone"
     except ValueError as error:
         said = str(error).partition("\n")[0]
     if said is not None:

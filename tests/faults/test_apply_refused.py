@@ -304,7 +304,7 @@ NO_PLANS = {
     ),
     "B18 no zone": (
         lambda plan: edited(plan, expires_at="2999-05-04T08:00:00"),
-        f"{UNREADABLE}it has parts that this kit does not know. {TAIL}",
+        f"{UNREADABLE}its times have no zone. {TAIL}",
     ),
     "B19 the same twice": (
         lambda plan: edited(plan, actions=another(plan, *[plan["actions"][0]["id"]] * 2)),

@@ -97,6 +97,13 @@ def test_a_plan_with_a_part_that_nobody_knows(places):
     assert "it has parts that this kit does not know" in told
 
 
+@pytest.mark.parametrize("key", ["made_at", "expires_at"])
+def test_a_plan_whose_times_have_no_zone(places, key):
+    told = said(stage, places, edited(**{key: "2999-05-04T08:00:00"}), kind=PlanChanged)
+    assert told == "this is no plan that this kit can read: its times have no zone. Nothing was removed."
+    assert list(places.plans.iterdir()) == []
+
+
 def test_a_plan_of_a_newer_kit(places):
     """It may be kept, and is never applied: `decide.permit` reads its version."""
     newer = edited(version=2)
