@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,8 +57,8 @@ def data_root() -> None:
     mount(SHM, SIZE)
     filler = SHM / "filler"
     with host_with_kit("stable", "full-disk", in_memory=True, folder=SHM / "kit") as kit:
-        furnish(kit.host, 2)
-        applied(kit, retirement(kit)[0])  # from now on there is room held back
+        mount(kit.folder / "run", "1m")  # as on a real host: locks are not on the disk that is full
+        kit.hygiene("apply", "--mode", "bounded", status=0)  # from now on there is room held back
         ballast, acts_reserve = kit.acts / ".ballast", kit.acts / "ledger/lab/.reserve"
         reserve = kit.control / "ledger/lab/.reserve"
         assert ballast.exists()
@@ -91,12 +91,6 @@ def data_root() -> None:
         assert not ballast.exists()
         check_truth(kit)
 
-        filler.unlink()
-        furnish(kit.host, 2)
-        applied(kit, retirement(kit)[0])
-        assert ballast.exists()
-        check_truth(kit)
-
 
 # -- F22: the disk of what is kept of the host is full ------------------------------------------------------
 
@@ -112,78 +106,89 @@ def kit_on_a_disk_of_its_own() -> Iterator[Kit]:
             subprocess.run(["umount", state], check=True)
 
 
-def fill_up(kit: Kit, filler: Path) -> None:
+def fill_up(kit: Kit) -> None:
     """Not even what was held back is left."""
-    (kit.acts / ".ballast").unlink(missing_ok=True)
-    fill(filler)
+    for held_back in (kit.acts / ".ballast", kit.acts / "ledger/lab/.reserve"):
+        held_back.unlink(missing_ok=True)
+    fill(kit.folder / "state/filler")
 
 
-def cut_short(kit: Kit, digest: str, point: str, filler: Path) -> subprocess.CompletedProcess[str]:
+def make_room(kit: Kit) -> None:
+    (kit.folder / "state/filler").unlink()
+
+
+def cut_short(kit: Kit, digest: str, point: str) -> list[dict]:
     """Apply; at that point the disk is full."""
     front = kit.start("apply", "--plan", digest, "--format", "json", env={VARIABLE: f"{point}=freeze"})
     await_stopped(kit)
-    fill_up(kit, filler)
+    fill_up(kit)
+    # What is left of the last block of the journal is taken as well.
+    (executor,), (journal,) = kit.executors(), (kit.acts / "runs").glob("*.jsonl")
+    room = journal.stat().st_size
+    resource.prlimit(executor, resource.RLIMIT_FSIZE, (room, room))
     kit.thaw_executors()
     out, said = front.communicate(timeout=120)
     kit.await_end()
-    return subprocess.CompletedProcess(front.args, front.returncode, out, said)
+    assert front.returncode == 4, said
+    return [json.loads(line) for line in out.splitlines()]
 
 
 def evidence() -> None:
     with kit_on_a_disk_of_its_own() as kit:
-        filler = kit.folder / "state/filler"
+        furnish(kit.host, 2)
+        digest, plan = retirement(kit)
         for step in (full_before_the_run, full_before_the_act, full_after_the_act):
-            furnish(kit.host, 4)
-            started = time.monotonic()
-            step(kit, filler)
-            print(step.__name__, round(time.monotonic() - started, 1), file=sys.stderr)
-            assert not filler.exists()
+            step(kit, digest, plan)
             check_truth(kit)
 
 
-def full_before_the_run(kit: Kit, filler: Path) -> None:
-    digest, plan = retirement(kit)
+def full_before_the_run(kit: Kit, digest: str, _plan: dict) -> None:
+    """It is refused, and may begin when there is room; the second time it was staged before."""
     before = objects(kit)
-    fill_up(kit, filler)
-    done = kit.hygiene("apply", "--plan", digest, status=7)
-    print(done.stderr, file=sys.stderr)
-    assert "failed [EVIDENCE_UNWRITABLE]: " in done.stderr
-    staged = kit.executor("apply", digest)
-    print(staged.stdout, staged.stderr, file=sys.stderr)
-    print(kit.hygiene("apply", "--plan", digest).stderr, file=sys.stderr)
+    fill_up(kit)
+    refused = kit.hygiene("apply", "--plan", digest, status=7).stderr.splitlines()[-1]
+    assert refused.startswith("failed [EVIDENCE_UNWRITABLE]: plans could not be written: No space left")
+    assert " Nothing was removed. " in refused
+    make_room(kit)
+    staged = {"k": "plan", "plan": (kit.control / "plans" / f"{digest}.json").read_text()}
+    kit.executor("stage", sent=json.dumps(staged), status=0)
+    fill_up(kit)
+    refused = kit.executor("apply", digest, status=7).stderr
+    assert refused.startswith("failed [EVIDENCE_UNWRITABLE]: the journal of this run could not be written: ")
+    assert " Nothing was removed. " in refused
     assert objects(kit) == before
-    filler.unlink()
-    told = applied(kit, digest)
-    assert set(outcomes(told).values()) == {("removed", None)}
-    assert len(told) > len(plan["actions"])
+    make_room(kit)
+    assert not list((kit.acts / "runs").iterdir())  # nothing is unsettled
 
 
-def full_before_the_act(kit: Kit, filler: Path) -> None:
-    digest, _ = retirement(kit)
+def full_before_the_act(kit: Kit, digest: str, _plan: dict) -> None:
+    """No intent is written, so nothing is removed; once it is settled the plan is as good as before."""
     before = objects(kit)
-    done = cut_short(kit, digest, "after-observed", filler)
-    print(done.returncode, done.stdout, done.stderr, file=sys.stderr)
+    told = cut_short(kit, digest, "after-observed")
+    assert not [one for one in told if one["k"] in {"intended", "settled"}]
     assert objects(kit) == before
-    filler.unlink()
+    make_room(kit)
+    assert list((kit.acts / "runs").iterdir())
     kit.hygiene("settle", status=0)
-    check_truth(kit)
-    assert set(outcomes(applied(kit, digest)).values()) == {("removed", None)}
+    assert objects(kit) == before
 
 
-def full_after_the_act(kit: Kit, filler: Path) -> None:
-    digest, plan = retirement(kit)
+def full_after_the_act(kit: Kit, digest: str, plan: dict) -> None:
+    """The same plan, unspent until now. Of the second step nobody knows what came, until somebody looks."""
     before = objects(kit)
-    done = cut_short(kit, digest, "after-act:2", filler)
-    print(done.returncode, done.stdout, done.stderr, file=sys.stderr)
+    told = cut_short(kit, digest, "after-act:2")
+    assert [one["number"] for one in told if one["k"] == "intended"] == [1, 2]
+    assert outcomes(told) == {1: ("removed", None)}
     gone = {action["id"] for action in plan["actions"][:2]}
     assert set(before) - set(objects(kit)) == gone
-    refused = kit.hygiene("settle")
-    print(refused.returncode, refused.stdout, refused.stderr, file=sys.stderr)
-    filler.unlink()
+    refused = kit.hygiene("settle", status=7).stderr
+    assert "failed [EVIDENCE_UNWRITABLE]: " in refused
+    make_room(kit)
     kit.hygiene("settle", status=0)
     lines = check_truth(kit)[-1]
-    settled = [one for one in lines if isinstance(one, Settled)]
-    assert [(one.outcome.value, one.by_looking) for one in settled] == [("removed", False), ("removed", True)]
+    settled = {one.number: one for one in lines if isinstance(one, Settled)}
+    assert {number: one.outcome.value for number, one in settled.items()} == {1: "removed", 2: "removed"}
+    assert [one.by_looking for one in settled.values()] == [False, True]
     assert set(before) - set(objects(kit)) == gone
 
 
