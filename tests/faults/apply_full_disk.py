@@ -22,7 +22,7 @@ from tests.faults.apply_scene import check_truth, furnish, host_with_kit, retire
 from tests.faults.evidence_full_disk import BALLAST_NOTE, fill
 from tests.faults.test_apply_changes import applied, objects, outcomes
 from tests.faults.test_apply_kills import await_stopped, fill_cache
-from tests.lab import images
+from tests.lab import images, leftovers
 from tests.lab.images import ImageSpec
 from tests.lab.kit import Kit
 
@@ -54,6 +54,7 @@ def retire_big(kit: Kit) -> tuple[str, dict]:
 
 
 def data_root() -> None:
+    leftovers.sweep()  # what somebody left on the memory of the machine would not be seen below
     mount(SHM, SIZE)
     filler = SHM / "filler"
     with host_with_kit("stable", "full-disk", in_memory=True, folder=SHM / "kit") as kit:
