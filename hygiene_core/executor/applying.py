@@ -137,7 +137,10 @@ def _run(asked: Asked, order: Order, lock: LockFile, ready: int) -> NoReturn:
         try:
             run.begin()
         except HygieneError as error:
-            _send(ready, {"code": error.code, "message": error.message, "next_step": error.next_step})
+            with suppress(OSError):  # it did not begin: there is nothing to settle
+                run.journal.path.unlink(missing_ok=True)
+            said = f"{error.message} Nothing was removed."
+            _send(ready, {"code": error.code, "message": said, "next_step": error.next_step})
             raise
         me = process_id(os.getpid())
         lock.tell(

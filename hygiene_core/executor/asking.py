@@ -8,14 +8,21 @@ from datetime import timedelta
 from pathlib import Path
 
 from hygiene_core.config.host_file import load_host_rules
-from hygiene_core.errors import DataRootUnproven, EngineTooOld, HostRulesProblem, NotRoot, WrongHost
+from hygiene_core.errors import (
+    DataRootUnproven,
+    EngineTooOld,
+    HostRulesProblem,
+    NotRoot,
+    Unreachable,
+    WrongHost,
+)
 from hygiene_core.executor.places import Places, open_places
 from hygiene_core.host.actions.hands import Hands
 from hygiene_core.host.deadline import Deadline
 from hygiene_core.host.engine import EngineClient, EngineVersion, negotiate
 from hygiene_core.host.probes.filesystems import prove_data_root
 from hygiene_core.host.probes.identity import read_identity
-from hygiene_core.host.wire import parse_info
+from hygiene_core.host.wire import Info, parse_info
 from hygiene_core.model.host_rules import HostRules
 from hygiene_core.model.request import ObserveRequest
 
@@ -60,6 +67,17 @@ def require_root() -> None:
         )
 
 
+def _ask_engine(socket: str) -> tuple[EngineVersion, Info]:
+    with EngineClient(socket, Deadline.after(_LIMIT)) as client:
+        version = negotiate(client)
+        if not version.at_least(*_LEAST_API):
+            raise EngineTooOld(
+                f"the Engine {version.version} speaks API {version.api_version} at most; 1.42 is the oldest"
+                " that anything is removed through."
+            )
+        return version, parse_info(client.get_json("/info"))
+
+
 def ask_host() -> Asked:
     """Ask the machine and its Engine who they are, and the host's own file what it allows.
 
@@ -73,14 +91,11 @@ def ask_host() -> Asked:
     machine, _ = read_identity()
     if machine.machine_id is None:
         raise HostRulesProblem("this machine has no /etc/machine-id. Nothing was removed.")
-    with EngineClient(rules.docker_socket, Deadline.after(_LIMIT)) as client:
-        version = negotiate(client)
-        if not version.at_least(*_LEAST_API):
-            raise EngineTooOld(
-                f"the Engine {version.version} speaks API {version.api_version} at most; 1.42 is the oldest"
-                " that anything is removed through. Nothing was removed."
-            )
-        info = parse_info(client.get_json("/info"))
+    try:
+        version, info = _ask_engine(rules.docker_socket)
+    except Unreachable as error:  # whoever asks to have something removed is told that nothing was
+        error.message = f"{error.message} Nothing was removed."
+        raise
     if info.id is None:
         raise WrongHost("the Engine does not tell its id. Nothing was removed.")
     proof = prove_data_root(info.id, info.data_root, rules.data_root)

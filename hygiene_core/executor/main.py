@@ -74,13 +74,23 @@ def _observe(_digest: str | None, _asked: Caller) -> dict[str, Any]:
     return made
 
 
+def _unknown(sent: dict[str, Any], kept: dict[str, Any]) -> str | None:
+    """The first key of what was sent that is not kept, at whatever depth."""
+    for key, value in sent.items():
+        if key not in kept:
+            return key
+        if isinstance(value, dict) and (inner := _unknown(value, kept[key])) is not None:
+            return inner
+    return None
+
+
 def _stage(_digest: str | None, asked: Caller) -> dict[str, Any]:
     from dataclasses import replace
 
     from hygiene_core.executor import staging
     from hygiene_core.executor.asking import ask_host
     from hygiene_core.model.approval import StagedApproval, StagedPlan
-    from hygiene_core.model.codec import decode, staged_adapter
+    from hygiene_core.model.codec import decode, encode, staged_adapter
 
     sent = sys.stdin.buffer.read(MAX_STAGED_BYTES + 1)
     if len(sent) > MAX_STAGED_BYTES:
@@ -90,6 +100,9 @@ def _stage(_digest: str | None, asked: Caller) -> dict[str, Any]:
     except ValueError as error:
         said = str(error).partition("\n")[0]
         raise UsageProblem(f"what was sent cannot be read ({said}). Nothing was kept.") from None
+    if (part := _unknown(json.loads(sent), json.loads(encode(staged_adapter(), staged)))) is not None:
+        # It may have been meant to narrow what is done.
+        raise UsageProblem(f"this kit does not know the part {part!r} of what was sent. Nothing was kept.")
     host = ask_host()
     match staged:
         case StagedPlan():

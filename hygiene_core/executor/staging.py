@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from hygiene_core.errors import (
     ApprovalMissing,
+    EvidenceUnwritable,
     NotApprover,
     PlanChanged,
     PlanSpent,
@@ -68,7 +69,7 @@ def stage_plan(places: Places, staged: StagedPlan) -> str:
     digest = plans.digest_of(stored)
     if run := spent_by(places, digest):
         raise spent(digest, run)
-    plans.save(places.state, stored)
+    _with_room(places, lambda: plans.save(places.state, stored))
     options = encode(adapter(Options), staged.options)
     _write(places, f"plans/{digest}.options", options)
     return digest
@@ -219,8 +220,12 @@ def spent(digest: str, run: str) -> PlanSpent:
 def _decoded(stored: bytes) -> Plan:
     try:
         plan = decode(plan_adapter(), stored)
-        # Whatever this kit does not know in it, it must not act beside.
-        said = None if encode_plan(plan) == stored else "it has parts that this kit does not know"
+        said = None
+        if encode_plan(plan) != stored:
+            # Whatever this kit does not know in it, it must not act beside.
+            said = "it has parts that this kit does not know"
+        elif None in {plan.made_at.utcoffset(), plan.expires_at.utcoffset()}:
+            said = "its times have no zone"
     except ValueError as error:
         said = str(error).partition("\n")[0]
     if said is not None:
@@ -238,8 +243,28 @@ def _check_digest(digest: str) -> None:
 
 def _write(places: Places, name: str, stored: bytes) -> None:
     path = places.state / name
+
+    def put() -> None:
+        try:
+            files.make_directory(path.parent)
+            files.replace_file(path, stored, _MODE)
+        except OSError as error:
+            raise files.unwritable(error, path.parent.name) from error
+
+    _with_room(places, put)
+
+
+def _with_room(places: Places, put: Callable[[], object]) -> None:
+    """Write something small; on a full disk with the room held back: a removal is what frees such a disk."""
     try:
-        files.make_directory(path.parent)
-        files.replace_file(path, stored, _MODE)
-    except OSError as error:
-        raise files.unwritable(error, path.parent.name) from error
+        try:
+            put()
+        except EvidenceUnwritable as error:
+            full = isinstance(error.__cause__, OSError) and files.is_full(error.__cause__)
+            if not full or not places.ballast.exists():
+                raise
+            places.ballast.unlink()
+            put()
+    except EvidenceUnwritable as error:
+        error.message = f"{error.message} Nothing was removed."
+        raise

@@ -8,6 +8,7 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from hygiene_core.evidence import acts
 from hygiene_core.evidence.ledger import Ledger
@@ -37,16 +38,21 @@ VERBS = ("prune_records", "remove_image", "remove_volume", "remove_container", "
 
 
 @contextmanager
-def host_with_kit(engine: str, name: str) -> Iterator[Kit]:
-    """A host with protected things, and the kit on it; everything that it may do is allowed."""
+def host_with_kit(
+    engine: str, name: str, *, in_memory: bool = False, folder: Path | None = None
+) -> Iterator[Kit]:
+    """A host with protected things, and the kit on it; everything that it may do is allowed.
+
+    `folder` is where the kit keeps what it keeps; for `in_memory` see `LabHost.start`.
+    """
     tree, store = ENGINES[engine]
-    with LabHost.start(lab_tree(tree), store=store, name=name) as host:
+    with LabHost.start(lab_tree(tree), store=store, name=name, in_memory=in_memory) as host:
         base = images.import_base(host)
         with host.api() as api:
             images.volume(api, "keep-data")
             images.container(api, images.BASE, name="keeper", binds=["keep-data:/data"])
             api.post(f"/images/{base}/tag", repo="keep", tag="1")
-        kit = Kit(host)
+        kit = Kit(host, folder)
         kit.configure(POLICY)
         kit.allow(*VERBS)
         yield kit

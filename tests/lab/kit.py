@@ -39,15 +39,15 @@ class Kit:
     """The kit on one lab host.
 
     Attributes:
-        folder: everything it keeps, outside of any data root.
+        folder: everything it keeps, outside of any data root; the host's own folder has it if none is given.
         etc: what stands in its /etc.
         acts: where the executor keeps what is host-global.
         control: the state directory of the configuration.
     """
 
-    def __init__(self, host: LabHost) -> None:
+    def __init__(self, host: LabHost, folder: Path | None = None) -> None:
         self.host = host
-        self.folder = host.folder / "kit"
+        self.folder = folder or host.folder / "kit"
         self.etc = self.folder / "etc"
         self.control = self.folder / "control"
         for part in ("etc/hygiene", "state", "run", "control"):

@@ -37,6 +37,11 @@ def test_the_ends_of_a_count_are_counts(tmp_path: Path, least: int):
     assert policy_of(tmp_path, f"[hosts.lab.bounds]\nmax_items = {least}\n").bounds.max_items == least
 
 
+def test_all_of_a_disk_is_a_percentage(tmp_path: Path):
+    text = "[hosts.lab.limits]\nmin_free_inodes_percent = 100\n"
+    assert policy_of(tmp_path, text).limits.min_free_inodes_percent == 100
+
+
 def test_free_space_belongs_to_a_budget_and_is_not_set_by_itself(tmp_path: Path):
     budget = '[hosts.lab.budgets.embedded]\nmax = "8GiB"\n'
     assert policy_of(tmp_path, budget).budgets["embedded"].min_free_bytes is None

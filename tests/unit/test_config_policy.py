@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,7 +13,16 @@ from hygiene_core.config import check_lines, load
 from hygiene_core.config.digest import policy_digest
 from hygiene_core.config.selection import parse_selection
 from hygiene_core.model.host import Host
-from hygiene_core.model.policy import Ages, Budget, Limits, Policy, Protect, RunCacheRoot, RunnerRoot
+from hygiene_core.model.policy import (
+    Ages,
+    Budget,
+    Limits,
+    Policy,
+    Protect,
+    RunCacheRoot,
+    RunnerRoot,
+    first_match,
+)
 from hygiene_core.model.request import Deadlines
 from hygiene_core.testing import GIB
 from tests.unit.config_files import EXAMPLE, LAB, WEEK, WHOLE, refused, written
@@ -99,6 +109,18 @@ def test_the_example_of_the_first_host():
     ages = host.policy.ages
     assert {ages.grace, ages.dangling_image, ages.stopped_container, ages.anonymous_volume} == {WEEK}
     assert (host.policy.runner_roots, made.warnings) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "pattern", ["*a" * 255 + "b", "?*" * 255 + "b", "*?" * 255 + "b", "*[!b]" * 100 + "b"]
+)
+def test_a_pattern_that_would_try_forever_is_soon_done(tmp_path: Path, pattern: str):
+    """A name is 4,096 letters long at most; the search for a match gives up nothing that it found."""
+    made = load(written(tmp_path, f'{LAB}[hosts.lab.protect]\nimages = ["{pattern}"]\n'), {})
+    images = made.hosts["lab"].policy.protect.images
+    before = time.process_time()
+    assert first_match(images, ("a" * 4096,)) is None
+    assert time.process_time() - before < 1
 
 
 # Warnings.

@@ -224,6 +224,11 @@ REFUSED = {
             " letter or a digit"
         ),
     ),
+    "an approver without a name": (LEAST + 'approvers = [""]\n', "line 4: approvers[0]: is empty"),
+    "an approver of two lines": (
+        LEAST + 'approvers = ["alice\\nbob"]\n',
+        'line 4: approvers[0]: "alice\\nbob" has a character that cannot be printed',
+    ),
     "any approver": (
         LEAST + 'approvers = ["*"]\n',
         (

@@ -173,6 +173,26 @@ def test_what_cannot_be_read_is_not_kept(sent):
     assert found["message"].endswith("). Nothing was kept.")
 
 
+@pytest.mark.parametrize(
+    ("sent", "part"),
+    [
+        (
+            '{"k":"approval","digest":"x","items":[1],"until":"2026-05-04T03:02:01Z","reason":"x","not":[1]}',
+            "not",
+        ),
+        ('{"k":"plan","plan":"x","options":{"call_limit":"PT3S","dry_run":true}}', "dry_run"),
+        ('{"k":"revocation","digest":"x","approval":"x","reason":"x","a\\nb":1}', r"a\nb"),
+    ],
+)
+def test_a_part_that_nobody_knows_is_not_kept(sent, part):
+    """B14: it may have been meant to narrow what is done."""
+    ended = executor("stage", sent=sent.encode())
+    assert ended.returncode == 2
+    told = refusal(ended)
+    assert told["code"] == "USAGE"
+    assert told["message"] == f"this kit does not know the part '{part}' of what was sent. Nothing was kept."
+
+
 def test_what_is_longer_than_it_may_be_is_not_kept():
     ended = executor(
         "stage", code="import hygiene_core.executor.main as m; m.MAX_STAGED_BYTES = 99", sent=b"x" * 100

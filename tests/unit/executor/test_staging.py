@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from hygiene_core.decide.permit import refusals
 from hygiene_core.errors import (
     ApprovalMissing,
+    EvidenceUnwritable,
     HygieneError,
     NotApprover,
     PlanChanged,
@@ -20,6 +23,7 @@ from hygiene_core.errors import (
     UnknownPlan,
     UsageProblem,
 )
+from hygiene_core.evidence import files
 from hygiene_core.evidence.plans import digest_of
 from hygiene_core.executor import staging
 from hygiene_core.model.approval import Options, StagedApproval, StagedPlan, StagedRevocation
@@ -97,6 +101,13 @@ def test_a_plan_with_a_part_that_nobody_knows(places):
     assert "it has parts that this kit does not know" in told
 
 
+@pytest.mark.parametrize("key", ["made_at", "expires_at"])
+def test_a_plan_whose_times_have_no_zone(places, key):
+    told = said(stage, places, edited(**{key: "2999-05-04T08:00:00"}), kind=PlanChanged)
+    assert told == "this is no plan that this kit can read: its times have no zone. Nothing was removed."
+    assert list(places.plans.iterdir()) == []
+
+
 def test_a_plan_of_a_newer_kit(places):
     """It may be kept, and is never applied: `decide.permit` reads its version."""
     newer = edited(version=2)
@@ -149,6 +160,39 @@ def test_a_spent_plan(places):
     assert said(stage, places, kind=PlanSpent) == expected
     assert said(approve, places, kind=PlanSpent) == expected
     assert staging.spent_by(places, DIGEST) == "run-1"
+
+
+@pytest.mark.parametrize(
+    ("error", "held_back"), [(errno.ENOSPC, False), (errno.EDQUOT, False), (errno.EIO, True)]
+)
+def test_only_a_full_disk_takes_what_is_held_back_for_it(places, monkeypatch, error, held_back):
+    places.ballast.write_bytes(b"x")
+    replace_file = files.replace_file
+
+    def full(*given: Any) -> None:
+        if places.ballast.exists():
+            raise OSError(error, os.strerror(error))
+        replace_file(*given)
+
+    monkeypatch.setattr(files, "replace_file", full)
+    if held_back:
+        told = said(stage, places, kind=EvidenceUnwritable)
+        assert told.startswith("the plan could not be written: Input/output error.")
+        assert told.endswith(" Nothing was removed.")
+    else:
+        assert stage(places) == DIGEST
+        assert staging.load_plan(places, DIGEST)[0] == PLAN
+    assert places.ballast.exists() is held_back
+
+
+def test_a_full_disk_with_nothing_held_back(places, monkeypatch):
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(files, "replace_file", full)
+    told = said(stage, places, kind=EvidenceUnwritable)
+    assert told.endswith("No space left on device. This run is not recorded. Nothing was removed.")
+    assert list(places.plans.iterdir()) == []
 
 
 def test_a_plan_of_build_caches(places):
