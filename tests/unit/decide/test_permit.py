@@ -12,7 +12,7 @@ from hygiene_core.decide.permit import Refusal, permitted, refusals
 from hygiene_core.errors import HygieneError, Refused, error_of
 from hygiene_core.model.act import Why
 from hygiene_core.model.host_rules import Ceilings
-from hygiene_core.model.plan import Blocker, BlockerCode, Mode, PlannedHost, Verb
+from hygiene_core.model.plan import Blocker, BlockerCode, Mode, PlannedFile, PlannedHost, Verb
 from hygiene_core.model.policy import Bounds, Budget, Protect
 from hygiene_core.model.resource import Kind
 from hygiene_core.testing import GIB, MIB, NOW, digest, image
@@ -355,6 +355,20 @@ def test_a_reserve_is_of_a_builder_by_its_own_name_or_its_nodes(name):
         ("BUDGET_EXCEEDED", f"odoo0 would fall under its reserve of {floor} bytes")
     ]
     assert told(plan(prune("odoo0")), rules(reserves={"odo": floor, "odoo1": floor})) == []
+
+
+def test_each_file_of_a_step_is_an_object():
+    logs = removal(
+        Verb.REMOVE_FILES,
+        "logs",
+        files=tuple(
+            PlannedFile(name=f"{number}.log", device=1, inode=number, ctime_ns=1, size_bytes=1)
+            for number in range(9)
+        ),
+    )
+    assert told(plan(logs), rules(ceilings=Ceilings(max_items=8), directories=("/srv",))) == [
+        ("BUDGET_EXCEEDED", "the plan takes 9 objects, and at most 8 are allowed")
+    ]
 
 
 def test_every_reason_is_told_at_once():

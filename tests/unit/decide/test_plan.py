@@ -16,7 +16,7 @@ from hygiene_core.model.judgement import Verdict
 from hygiene_core.model.known import Memory
 from hygiene_core.model.observation import HostIdentity, Observation
 from hygiene_core.model.plan import BlockerCode, Mode, Selection, StayReason
-from hygiene_core.model.policy import Bounds, Budget
+from hygiene_core.model.policy import Bounds, Budget, Protect
 from hygiene_core.testing import (
     NOW,
     builder,
@@ -42,6 +42,21 @@ def blockers(plan: Any) -> list[tuple[str, str | None]]:
 
 
 # -- what a plan carries ------------------------------------------------------------------------------------
+
+
+@MODES
+def test_a_plan_names_what_it_leaves_alone_and_which_builders_are_warm(mode: Mode):
+    kept = [image("warm:1"), volume("data"), container("web")]
+    rules = replace(
+        BUDGETED,
+        protect=Protect(images=("warm:1",), volumes=("data",), containers=("web",), builders=("warm",)),
+    )
+    seen = observation(*kept, image("app:1"), EMBEDDED, builder("warm0"), builder("cold0"))
+    plan = planned(seen, rules, mode)
+    assert {f"{one.kind.value} {one.id}" for one in kept} <= set(plan.untouched)
+    assert not any(image("app:1").id in one or "cold0" in one for one in plan.untouched)
+    assert {one.partition(" ")[0] for one in plan.untouched} <= {"image", "volume", "container"}
+    assert plan.warm_builders == ("warm0",)
 
 
 @MODES

@@ -265,6 +265,34 @@ def test_the_engines_own_builder_is_no_container():
     assert check(made, [], was, observation())[0] == ("the warm builder embedded is gone",)
 
 
+def test_every_warm_builder_is_looked_at_whatever_the_one_before_it_is():
+    """None was there before, none is now; the Engine's own is no container; and each of the others counts."""
+    made = plan(prune("embedded"), warm_builders=("a0", "b0", "embedded", "z0"))
+    before = observation(builder("b0"), builder("z0"), EMBEDDED, cache_record(id="c", size_bytes=GIB))
+    assert check(made, [], before, observation(EMBEDDED, cache_record(id="c", size_bytes=GIB)))[0] == (
+        "the warm builder b0 is gone",
+        "the warm builder z0 is gone",
+    )
+
+
+def test_every_protected_thing_is_looked_for_whatever_the_one_before_it_is():
+    kept = (image("warm:1"), volume("data"), container("web"))
+    untagged = replace(kept[0], tags=())
+    problems, _ = check(plan(), [], observation(*kept), observation(untagged))
+    assert problems == (
+        f"the protected container {kept[2].id} is gone",
+        f"the protected volume {kept[1].id} is gone",
+    )
+
+
+def test_the_embedded_cache_is_allowed_the_largest_record_that_went():
+    made = plan(prune("embedded", records=[record("a", 100 * MIB)]), warm_builders=("embedded",))
+    was, now = (
+        observation(EMBEDDED, cache_record(id="c", size_bytes=size)) for size in (2 * GIB, GIB - 100 * MIB)
+    )
+    assert check(made, [outcome(removed=("a",))], was, now)[0] == ()
+
+
 # -- probes --------------------------------------------------------------------------------------------------
 
 
