@@ -196,8 +196,14 @@ class Kit:
         until = time.monotonic() + seconds
         while self.executors():
             if time.monotonic() > until:
-                raise LabFailure("an executor goes on for ever")
+                raise LabFailure(f"an executor goes on for ever: {self._told_of_runs()}")
             time.sleep(0.05)
+
+    def _told_of_runs(self) -> str:
+        """What the executors wait for, and the last lines of their journals."""
+        waits = [_waits(pid) for pid in self.executors()]
+        last = [path.read_bytes().splitlines()[-1:] for path in (self.acts / "runs").glob("*.jsonl")]
+        return f"{waits} {last}"
 
     def kill_executors(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to every executor."""
@@ -207,6 +213,18 @@ class Kit:
     def thaw_executors(self) -> None:
         """Let every executor go on that has stopped itself at a point."""
         self.kill_executors(signal.SIGCONT)
+
+
+def _waits(pid: int) -> str:
+    """The state of a process, what each thread waits for in the kernel, and what it has open."""
+    proc = Path(f"/proc/{pid}")
+    try:
+        state = next(line for line in (proc / "status").read_text().splitlines() if line.startswith("State"))
+        threads = [(one / "wchan").read_text() for one in (proc / "task").iterdir()]
+        opened = [os.readlink(one) for one in (proc / "fd").iterdir()]
+    except OSError as error:
+        return f"{pid}: {error}"
+    return f"{pid}: {state}, threads in {threads}, open {opened}"
 
 
 def _argv(pid: int) -> bytes:
