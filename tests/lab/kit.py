@@ -221,7 +221,7 @@ def _waits(pid: int) -> str:
     try:
         state = next(line for line in (proc / "status").read_text().splitlines() if line.startswith("State"))
         threads = [(one / "wchan").read_text() for one in (proc / "task").iterdir()]
-        opened = [os.readlink(one) for one in (proc / "fd").iterdir()]
+        opened = [str(one.readlink()) for one in (proc / "fd").iterdir()]
     except OSError as error:
         return f"{pid}: {error}"
     return f"{pid}: {state}, threads in {threads}, open {opened}"
