@@ -22,7 +22,7 @@ from tests.lab.processes import in_pid_namespace
 __all__ = ["Kit"]
 
 _ROOT = Path(__file__).parents[2]
-_END_SECONDS = 60.0
+_END_SECONDS = 180.0
 
 _ENTER = """
 set -eu
