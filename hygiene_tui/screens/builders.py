@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
-
-from textual import on
-from textual.app import ComposeResult
-from textual.containers import Container
 
 from hygiene_core.report.figures import NOT_APPLICABLE, UNKNOWN, age, count, local_time, size
 from hygiene_tui.builders import BuilderLine, builder_lines
 from hygiene_tui.evidence import evidence
-from hygiene_tui.screens.base import HostScreen
-from hygiene_tui.screens.pane import Pane
+from hygiene_tui.screens.listing import ListScreen, Told
+from hygiene_tui.session import Look
 from hygiene_tui.widgets.bar import bar
 from hygiene_tui.widgets.columns import Column
-from hygiene_tui.widgets.item_table import Cell, ItemTable
+from hygiene_tui.widgets.item_table import Cell
 
 __all__ = ["BuildersScreen"]
 
@@ -32,52 +29,33 @@ _COLUMNS = (
 )
 
 
-class BuildersScreen(HostScreen):
+class BuildersScreen(ListScreen[BuilderLine]):
     """Warm builders first."""
 
     title_word = "Builders"
+    columns = _COLUMNS
+    nothing = "there is no builder"
     help_text = """\
 Every builder: warm ones that the policy keeps, the one in the Engine, plain ones, and orphans that nobody \
 owns. CACHE is what its own, unshared records hold; the bar compares it with the budget, if it has one."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._lines: list[BuilderLine] = []
+    def rows_of(self, look: Look) -> Sequence[BuilderLine]:
+        """The builders."""
+        return builder_lines(look)
 
-    def compose_body(self) -> ComposeResult:
-        """The list, and the evidence of the builder under the cursor."""
-        with Container(id="split"):
-            yield ItemTable(_COLUMNS, self._cell, glyphs=self.console.glyphs, empty="there is no builder")
-            yield Pane(glyphs=self.console.glyphs, id="evidence")
-
-    def on_mount(self) -> None:
-        """The list has the keys."""
-        self.query_one(ItemTable).focus()
-
-    def show_look(self) -> None:
-        """Show the look that the console holds."""
-        look = self.console.look
-        if look is None:
-            return
-        self._lines = builder_lines(look)
-        table = self.query_one(ItemTable)
-        table.set_rows(range(len(self._lines)))
-        table.rows_changed()
-        self._read()
-
-    def _cell(self, number: int, key: str) -> Cell:
-        line = self._lines[number]
-        if key == "sort" and line.sort == "orphan":
-            return line.sort, "warn"
+    def cell(self, row: BuilderLine, key: str) -> Cell:
+        """What stands in a column of a builder."""
+        if key == "sort" and row.sort == "orphan":
+            return row.sort, "warn"
         cells = {
-            "name": line.name,
-            "sort": line.sort,
-            "state": line.state,
-            "cache": size(line.cache_bytes),
-            "budget": self._bar(line),
-            "used": _ago(line.last_build_at, self.console.now()),
-            "records": count(line.records),
-            "version": line.version or UNKNOWN,
+            "name": row.name,
+            "sort": row.sort,
+            "state": row.state,
+            "cache": size(row.cache_bytes),
+            "budget": self._bar(row),
+            "used": _ago(row.last_build_at, self.console.now()),
+            "records": count(row.records),
+            "version": row.version or UNKNOWN,
         }
         return cells[key]
 
@@ -86,26 +64,18 @@ owns. CACHE is what its own, unshared records hold; the bar compares it with the
             return "no budget"
         return bar(line.cache_bytes, line.max_bytes, _BAR, ascii_only=self.console.glyphs.ascii_only)
 
-    @on(ItemTable.Moved)
-    def _read(self) -> None:
-        look, number = self.console.look, self.query_one(ItemTable).number
-        if look is None or number is None:
-            self.query_one(Pane).show([])
-            return
-        line = self._lines[number]
+    def told_of(self, row: BuilderLine, look: Look) -> Told:
+        """What it holds and does, then why it is kept."""
+        now, zone = self.console.now(), self.console.zone
         told = [
-            ("builder", f"{line.name}, {line.sort}, {line.state}"),
-            ("cache", f"{size(line.cache_bytes)} of its own in {count(line.records)} records"),
-            ("budget", _budget(line)),
-            ("last build", _moment(line.last_build_at, self.console.now(), self.console.zone)),
-            ("builds", f"{count(line.running_builds)} run now"),
+            ("builder", f"{row.name}, {row.sort}, {row.state}"),
+            ("cache", f"{size(row.cache_bytes)} of its own in {count(row.records)} records"),
+            ("budget", _budget(row)),
+            ("last build", _moment(row.last_build_at, now, zone)),
+            ("builds", f"{count(row.running_builds)} run now"),
         ]
-        more = evidence(look.inventory.detail(line.row), self.console.now(), self.console.zone)
-        self.query_one(Pane).show([*told, *((one.label, one.text) for one in more)])
-
-    @on(ItemTable.Opened)
-    def _open(self) -> None:
-        self.query_one(Pane).focus()
+        more = evidence(look.inventory.detail(row.row), now, zone)
+        return [*told, *((one.label, one.text) for one in more)]
 
 
 def _budget(line: BuilderLine) -> str:

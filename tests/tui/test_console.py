@@ -190,9 +190,23 @@ async def test_an_engine_that_was_never_seen_is_not_an_empty_host(tmp_path):
     app = console(session)
     async with app.run_test(size=(120, 24)) as pilot:
         await looked(pilot)
-        assert "the Engine could not be read: did not answer within 20 s" in text_of(app)
-        await pilot.press("b", "f")
+        for key in ("i", "b"):
+            await pilot.press(key)
+            await settled(pilot)
+            assert "the Engine could not be read: did not answer within 20 s" in text_of(app)
+
+
+@pytest.mark.parametrize("key", ["b", "f"])
+async def test_before_the_first_look_nothing_is_called_nothing(tmp_path, key):
+    session = Slow(tmp_path, lambda demo: demo.look(lambda _: None))
+    app = console(session)
+    async with app.run_test(size=(120, 24)) as pilot:
+        await pilot.press(key)
         await settled(pilot)
+        assert "the host was not looked at yet" in text_of(app)
+        session.go_on.set()
+        await looked(pilot)
+        assert "not looked at yet" not in text_of(app)
 
 
 async def test_the_first_look_of_all(tmp_path):
